@@ -1,0 +1,355 @@
+//! Actions that were written and have no complete answer yet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::ActionError;
+use super::health::Shared;
+use crate::message::Message;
+
+/// Most actions in flight; Asterisk works on one at a time.
+const MAX_IN_FLIGHT: usize = 1_024;
+
+/// Most items of one list: a server with more channels does not exist.
+const MAX_LIST_ITEMS: usize = 50_000;
+
+/// Who waits for an answer.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// Our keep-alive, sent at that time.
+    Ping(Instant),
+    /// One response.
+    Response(oneshot::Sender<Result<Message, ActionError>>),
+    /// A response, then items, then a closing event.
+    List {
+        /// `None` after an error was reported; the rest of the list is swallowed.
+        reply: Option<oneshot::Sender<Result<Vec<Message>, ActionError>>>,
+        items: Vec<Message>,
+    },
+}
+
+impl Reply {
+    pub(super) fn list(reply: oneshot::Sender<Result<Vec<Message>, ActionError>>) -> Self {
+        Self::List {
+            reply: Some(reply),
+            items: Vec::new(),
+        }
+    }
+
+    /// Whether nobody waits any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Ping(_) => false,
+            Self::Response(reply) => reply.is_closed(),
+            Self::List { reply, .. } => reply.as_ref().is_none_or(oneshot::Sender::is_closed),
+        }
+    }
+
+    pub(super) fn fail(self, error: ActionError) {
+        // An error of `send` only says that the caller stopped waiting.
+        match self {
+            Self::Response(reply) => drop(reply.send(Err(error))),
+            Self::List {
+                reply: Some(reply), ..
+            } => drop(reply.send(Err(error))),
+            Self::Ping(_) | Self::List { reply: None, .. } => {}
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// The response came; only a list stays after that.
+    answered: bool,
+    reply: Reply,
+}
+
+/// The actions in flight, in the order in which they were written.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// Tells our actions from those of other sessions and of earlier links.
+    prefix: String,
+    next: u64,
+    entries: BTreeMap<u64, Entry>,
+    lists: usize,
+    shared: Arc<Shared>,
+}
+
+impl Pending {
+    pub(super) fn new(prefix: String, shared: Arc<Shared>) -> Self {
+        Self {
+            prefix,
+            next: 0,
+            entries: BTreeMap::new(),
+            lists: 0,
+            shared,
+        }
+    }
+
+    /// The id for the next action that is inserted.
+    pub(super) fn next_id(&self) -> String {
+        format!("{}-{}", self.prefix, self.next)
+    }
+
+    pub(super) fn insert(&mut self, reply: Reply) {
+        self.lists += usize::from(matches!(reply, Reply::List { .. }));
+        let entry = Entry {
+            answered: false,
+            reply,
+        };
+        self.entries.insert(self.next, entry);
+        self.next += 1;
+        self.count();
+    }
+
+    /// Whether one more action may be written. Actions that nobody waits for
+    /// any more make room when there is none.
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.entries.len() >= MAX_IN_FLIGHT {
+            self.forget_abandoned(u64::MAX);
+        }
+        self.entries.len() < MAX_IN_FLIGHT
+    }
+
+    /// Takes a response. The result is the time at which our Ping was sent, if it
+    /// answers that.
+    pub(super) fn response(&mut self, response: Message) -> Option<Instant> {
+        let rejected = response.name().eq_ignore_ascii_case("Error");
+        let number = match response.action_id() {
+            Some(id) => self.number(&id)?,
+            // Errors about the form of a message name no action, see the module `client`.
+            None if rejected => self.oldest_unanswered()?,
+            None => return None,
+        };
+        let entry = self.entries.get_mut(&number)?;
+        if entry.answered {
+            return None;
+        }
+        entry.answered = true;
+        // Nothing older and abandoned will be answered any more.
+        self.forget_abandoned(number);
+        let stays = !rejected && matches!(self.entries.get(&number)?.reply, Reply::List { .. });
+        if stays {
+            return None;
+        }
+        let reply = self.remove(number)?;
+        match reply {
+            Reply::Ping(sent) => return Some(sent),
+            reply if rejected => reply.fail(rejection(&response)),
+            Reply::Response(reply) => drop(reply.send(Ok(response))),
+            Reply::List { .. } => {}
+        }
+        None
+    }
+
+    /// Takes an event if it belongs to a list; gives it back otherwise.
+    pub(super) fn list_event(&mut self, event: Message) -> Option<Message> {
+        if self.lists == 0 {
+            return Some(event);
+        }
+        let number = event.action_id().and_then(|id| self.number(&id));
+        let Some(number) = number else {
+            return Some(event);
+        };
+        let Some(Entry {
+            reply: Reply::List { reply, items },
+            ..
+        }) = self.entries.get_mut(&number)
+        else {
+            return Some(event);
+        };
+        let state = event.get("EventList").unwrap_or_default();
+        let cancelled = state.eq_ignore_ascii_case("cancelled");
+        let complete = state.eq_ignore_ascii_case("complete") || event.name().ends_with("Complete");
+        if cancelled || complete {
+            match self.remove(number) {
+                Some(reply) if cancelled => reply.fail(rejection(&event)),
+                Some(Reply::List {
+                    reply: Some(reply),
+                    items,
+                }) => drop(reply.send(Ok(items))),
+                _ => {}
+            }
+        } else if items.len() < MAX_LIST_ITEMS && reply.as_ref().is_some_and(|r| !r.is_closed()) {
+            items.push(event);
+        } else if let Some(reply) = reply.take() {
+            // The entry stays, to swallow the rest of the list.
+            *items = Vec::new();
+            drop(reply.send(Err(ActionError::ListTooLong)));
+        }
+        None
+    }
+
+    /// The link is lost: whatever was written may have happened.
+    pub(super) fn fail_all(&mut self) {
+        for (_, entry) in std::mem::take(&mut self.entries) {
+            entry.reply.fail(ActionError::UnknownOutcome);
+        }
+        self.lists = 0;
+        self.count();
+    }
+
+    fn number(&self, id: &str) -> Option<u64> {
+        id.strip_prefix(&self.prefix)?
+            .strip_prefix('-')?
+            .parse()
+            .ok()
+    }
+
+    fn oldest_unanswered(&self) -> Option<u64> {
+        let mut entries = self.entries.iter();
+        entries.find(|(_, entry)| !entry.answered).map(|(n, _)| *n)
+    }
+
+    /// Forgets the actions written before `number` that nobody waits for. A list
+    /// that was answered stays, to keep its late items from the event queue.
+    fn forget_abandoned(&mut self, number: u64) {
+        let all = number == u64::MAX;
+        let gone = |entry: &Entry| entry.reply.is_abandoned() && (all || !entry.answered);
+        let numbers: Vec<u64> = self
+            .entries
+            .range(..number)
+            .filter(|(_, entry)| gone(entry))
+            .map(|(number, _)| *number)
+            .collect();
+        for number in numbers {
+            self.remove(number);
+        }
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Reply> {
+        let entry = self.entries.remove(&number)?;
+        self.lists -= usize::from(matches!(entry.reply, Reply::List { .. }));
+        self.count();
+        Some(entry.reply)
+    }
+
+    fn count(&self) {
+        let count = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
+        self.shared.in_flight.store(count, Relaxed);
+    }
+}
+
+fn rejection(message: &Message) -> ActionError {
+    ActionError::Rejected {
+        message: message.get("Message").unwrap_or_default().into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::encode_frame;
+
+    fn pending() -> Pending {
+        Pending::new("t".into(), Arc::new(Shared::new()))
+    }
+
+    fn frame(headers: &[(&str, &str)]) -> Message {
+        let bytes = encode_frame(headers);
+        Message::parse(bytes.slice(..bytes.len() - 2)).unwrap()
+    }
+
+    type Answer = oneshot::Receiver<Result<Message, ActionError>>;
+
+    fn send(pending: &mut Pending) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        pending.insert(Reply::Response(reply));
+        answer
+    }
+
+    #[test]
+    fn an_error_without_id_answers_the_oldest() {
+        let mut pending = pending();
+        let mut first = send(&mut pending);
+        let mut second = send(&mut pending);
+        pending.response(frame(&[
+            ("Response", "Error"),
+            ("Message", "line too long"),
+        ]));
+        let message = "line too long".into();
+        assert_eq!(
+            first.try_recv().unwrap(),
+            Err(ActionError::Rejected { message })
+        );
+        assert!(second.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_timed_out_action_keeps_its_place_until_a_later_one_is_answered() {
+        let mut pending = pending();
+        drop(send(&mut pending));
+        let mut second = send(&mut pending);
+        pending.response(frame(&[
+            ("Response", "Error"),
+            ("Message", "for the first"),
+        ]));
+        assert!(second.try_recv().is_err());
+
+        drop(send(&mut pending));
+        let mut fourth = send(&mut pending);
+        pending.response(frame(&[("Response", "Success"), ("ActionID", "t-3")]));
+        assert!(fourth.try_recv().unwrap().is_ok());
+        assert_eq!(pending.entries.keys().copied().collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn abandoned_actions_never_fill_the_table() {
+        let mut pending = pending();
+        for _ in 0..MAX_IN_FLIGHT {
+            drop(send(&mut pending));
+        }
+        assert!(pending.has_room());
+        assert!(pending.entries.is_empty());
+        let waiting: Vec<_> = (0..MAX_IN_FLIGHT).map(|_| send(&mut pending)).collect();
+        assert!(!pending.has_room());
+        drop(waiting);
+    }
+
+    #[test]
+    fn a_list_is_bounded_and_its_rest_is_swallowed() {
+        let mut pending = pending();
+        let (reply, mut answer) = oneshot::channel();
+        pending.insert(Reply::list(reply));
+        pending.response(frame(&[("Response", "Success"), ("ActionID", "t-0")]));
+        let item = frame(&[("Event", "Item"), ("ActionID", "t-0")]);
+        for _ in 0..=MAX_LIST_ITEMS {
+            assert_eq!(pending.list_event(item.clone()), None);
+        }
+        assert_eq!(answer.try_recv().unwrap(), Err(ActionError::ListTooLong));
+        assert_eq!(pending.list_event(item), None);
+        let end = frame(&[("Event", "ItemComplete"), ("ActionID", "t-0")]);
+        assert_eq!(pending.list_event(end), None);
+        assert!(pending.entries.is_empty());
+        assert_eq!(pending.lists, 0);
+    }
+
+    #[test]
+    fn events_of_others_are_given_back() {
+        let mut pending = pending();
+        let (reply, _answer) = oneshot::channel();
+        pending.insert(Reply::list(reply));
+        let _single = send(&mut pending);
+        for id in ["t-1", "t-9", "x-0", "t-", "", "t0"] {
+            let event = frame(&[("Event", "OriginateResponse"), ("ActionID", id)]);
+            assert!(pending.list_event(event).is_some(), "{id}");
+        }
+        let event = frame(&[("Event", "Newchannel")]);
+        assert!(pending.list_event(event).is_some());
+    }
+
+    #[test]
+    fn unknown_answers_are_ignored() {
+        let mut pending = pending();
+        let mut answer = send(&mut pending);
+        pending.response(frame(&[("Response", "Success"), ("ActionID", "other")]));
+        pending.response(frame(&[("Response", "Success")]));
+        assert!(answer.try_recv().is_err());
+        pending.fail_all();
+        assert_eq!(answer.try_recv().unwrap(), Err(ActionError::UnknownOutcome));
+    }
+}

@@ -1,0 +1,487 @@
+//! The connection against a scripted server on loopback sockets.
+
+use std::time::Duration;
+
+use strowger_ami::{
+    ActionError, Auth, Boot, ClientConfig, DownReason, EncodeError, Event, GapReason, LinkState,
+    Notice, actions,
+};
+
+use crate::server::{Rig, config, soon};
+
+#[tokio::test]
+async fn plain_login() {
+    let mut rig = Rig::new(config()).await;
+    assert_eq!(
+        rig.client.send(actions::ping()).await,
+        Err(ActionError::NotConnected)
+    );
+    let mut peer = rig.accept().await;
+    let login = peer.action("Login").await;
+    assert_eq!(login.get("Username").unwrap(), "strowger");
+    assert_eq!(login.get("Secret").unwrap(), "hunter2");
+    assert_eq!(login.get("Events").unwrap(), "on");
+    peer.answer(&login, &[("Response", "Success")]).await;
+    peer.settings().await;
+    let want = Notice::Up {
+        ami_version: "11.0.0".into(),
+        asterisk_version: Some("22.10.1".into()),
+        boot: None,
+    };
+    assert_eq!(rig.notice().await, want);
+    assert_eq!(rig.client.health().state, LinkState::Up);
+}
+
+#[tokio::test]
+async fn md5_login_never_shows_the_secret() {
+    let mut rig = Rig::new(ClientConfig {
+        auth: Auth::Md5,
+        ..config()
+    })
+    .await;
+    let mut peer = rig.accept().await;
+    let challenge = peer.action("Challenge").await;
+    assert_eq!(challenge.get("AuthType").unwrap(), "MD5");
+    peer.answer(
+        &challenge,
+        &[("Response", "Success"), ("Challenge", "123456789")],
+    )
+    .await;
+    let login = peer.action("Login").await;
+    assert_eq!(login.get("Secret"), None);
+    assert_eq!(login.get("AuthType").unwrap(), "MD5");
+    // md5("123456789" "hunter2")
+    assert_eq!(
+        login.get("Key").unwrap(),
+        "0b7305e90737cc6e0065a5f33eaed744"
+    );
+    peer.answer(&login, &[("Response", "Success")]).await;
+    peer.settings().await;
+    assert!(matches!(rig.notice().await, Notice::Up { .. }));
+}
+
+#[tokio::test]
+async fn boot_facts_come_with_up_and_are_waited_for() {
+    let mut rig = Rig::new(ClientConfig {
+        boot_wait: Duration::from_mins(1),
+        ..config()
+    })
+    .await;
+    let mut peer = rig.logged_in().await;
+    // Asterisk is still starting: what happens meanwhile is for nobody.
+    peer.send(&[("Event", "Newchannel"), ("Channel", "A"), ("Uniqueid", "1")])
+        .await;
+    peer.send(&[
+        ("Event", "FullyBooted"),
+        ("Uptime", "7"),
+        ("LastReload", "5"),
+    ])
+    .await;
+    peer.send(&[("Event", "Newchannel"), ("Channel", "B"), ("Uniqueid", "2")])
+        .await;
+    let Notice::Up { boot, .. } = rig.notice().await else {
+        panic!()
+    };
+    let want = Boot {
+        uptime_s: Some(7),
+        last_reload_s: Some(5),
+    };
+    assert_eq!(boot, Some(want));
+    let Notice::Event(Event::NewChannel(event)) = rig.notice().await else {
+        panic!()
+    };
+    assert_eq!(event.channel.channel, "B");
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_told_once_and_tried_slowly() {
+    let mut rig = Rig::new(ClientConfig {
+        auth_retry: Duration::from_millis(30),
+        ..config()
+    })
+    .await;
+    let begun = tokio::time::Instant::now();
+    for _ in 0..3 {
+        let mut peer = rig.accept().await;
+        let login = peer.action("Login").await;
+        peer.answer(
+            &login,
+            &[("Response", "Error"), ("Message", "Authentication failed")],
+        )
+        .await;
+        assert!(peer.next().await.is_none());
+    }
+    let mut peer = rig.logged_in().await;
+    // Not the 1 to 10 ms that each broken connection costs.
+    assert!(begun.elapsed() >= Duration::from_millis(90));
+    let message = "Authentication failed".into();
+    assert_eq!(
+        rig.notice().await,
+        Notice::AuthenticationRefused { message }
+    );
+    assert!(matches!(rig.notice().await, Notice::Up { .. }));
+    assert_eq!(rig.client.health().last_error, None);
+    peer.send(&[("Event", "X")]).await;
+    assert!(matches!(rig.notice().await, Notice::Event(_)));
+}
+
+#[tokio::test]
+async fn an_account_in_use_is_tried_again_at_once() {
+    let mut rig = Rig::new(ClientConfig {
+        auth_retry: Duration::from_hours(1),
+        ..config()
+    })
+    .await;
+    let mut peer = rig.accept().await;
+    let login = peer.action("Login").await;
+    peer.answer(
+        &login,
+        &[("Response", "Error"), ("Message", "Login Already In Use")],
+    )
+    .await;
+    let _peer = rig.logged_in().await;
+    assert!(matches!(rig.notice().await, Notice::Up { .. }));
+}
+
+#[tokio::test]
+async fn another_service_is_no_asterisk() {
+    let rig = Rig::new(config()).await;
+    let mut peer = rig.accept_silently().await;
+    peer.write(b"SSH-2.0-OpenSSH_9.2\r\n").await;
+    assert!(peer.next().await.is_none());
+    let _next = rig.accept().await;
+    let error = rig.client.health().last_error.unwrap();
+    assert_eq!(error, DownReason::NotAManager.to_string());
+}
+
+#[tokio::test]
+async fn a_cut_leaves_the_outcome_unknown_and_the_link_comes_back() {
+    let (mut rig, mut peer) = Rig::up(config()).await;
+    let client = rig.client.clone();
+    let sending = rig
+        .tracker
+        .spawn(async move { client.send(actions::hangup("A", None)).await });
+    let first = peer.action("Hangup").await;
+    drop(peer);
+    let answer = soon("an answer", sending).await.unwrap();
+    assert_eq!(answer, Err(ActionError::UnknownOutcome));
+    assert!(!answer.unwrap_err().is_certain());
+    let down = rig.notice().await;
+    assert!(
+        matches!(
+            down,
+            Notice::Down {
+                reason: DownReason::Closed | DownReason::Io(_)
+            }
+        ),
+        "{down:?}"
+    );
+    assert_eq!(
+        rig.client.send(actions::ping()).await,
+        Err(ActionError::NotConnected)
+    );
+
+    let mut peer = rig.logged_in().await;
+    assert!(matches!(rig.notice().await, Notice::Up { .. }));
+    let client = rig.client.clone();
+    let sending = rig
+        .tracker
+        .spawn(async move { client.send(actions::hangup("A", None)).await });
+    let second = peer.action("Hangup").await;
+    assert_ne!(first.action_id(), second.action_id());
+    // A late answer of the old session has no effect.
+    peer.answer(&first, &[("Response", "Error"), ("Message", "late")])
+        .await;
+    peer.answer(
+        &second,
+        &[("Response", "Success"), ("Message", "Channel Hungup")],
+    )
+    .await;
+    let answer = soon("an answer", sending).await.unwrap().unwrap();
+    assert_eq!(answer.get("Message").unwrap(), "Channel Hungup");
+    assert_eq!(rig.client.health().reconnects, 1);
+}
+
+#[tokio::test]
+async fn a_silent_peer_is_noticed() {
+    let (mut rig, mut peer) = Rig::up(ClientConfig {
+        ping_interval: Duration::from_millis(20),
+        ping_timeout: Duration::from_secs(1),
+        ..config()
+    })
+    .await;
+    for _ in 0..3 {
+        let ping = peer.action("Ping").await;
+        peer.answer(&ping, &[("Response", "Success"), ("Ping", "Pong")])
+            .await;
+    }
+    // It reads no more and says nothing, but the connection stays open.
+    let reason = DownReason::Silent;
+    assert_eq!(rig.notice().await, Notice::Down { reason });
+    assert!(rig.client.health().rtt.is_some());
+    let _again = rig.logged_in().await;
+    assert!(matches!(rig.notice().await, Notice::Up { .. }));
+    drop(peer);
+}
+
+#[tokio::test]
+async fn a_flood_over_a_stalled_owner_costs_one_gap_and_no_link() {
+    const EVENTS: u64 = 50_000;
+    let (mut rig, mut peer) = Rig::up(ClientConfig {
+        event_queue: 16,
+        ..config()
+    })
+    .await;
+    for number in 0..EVENTS {
+        let number = number.to_string();
+        peer.send(&[
+            ("Event", "UserEvent"),
+            ("UserEvent", "Flood"),
+            ("Number", &number),
+        ])
+        .await;
+    }
+    // Actions are answered in the middle of it, so everything before was read.
+    let client = rig.client.clone();
+    let sending = rig
+        .tracker
+        .spawn(async move { client.send(actions::logoff()).await });
+    let action = peer.action("Logoff").await;
+    peer.answer(&action, &[("Response", "Goodbye")]).await;
+    soon("an answer", sending).await.unwrap().unwrap();
+
+    let health = rig.client.health();
+    assert_eq!(health.events, EVENTS);
+    assert_eq!(health.dropped, EVENTS - 16);
+    assert_eq!(health.state, LinkState::Up);
+    for _ in 0..16 {
+        assert!(matches!(rig.notice().await, Notice::Event(_)));
+    }
+    let reason = GapReason::QueueFull {
+        dropped: EVENTS - 16,
+    };
+    assert_eq!(rig.notice().await, Notice::Gap { reason });
+    peer.send(&[("Event", "UserEvent"), ("UserEvent", "After")])
+        .await;
+    let Notice::Event(Event::UserEvent(event)) = rig.notice().await else {
+        panic!()
+    };
+    assert_eq!(event.name, "After");
+    let health = rig.client.health();
+    assert_eq!((health.gaps, health.reconnects), (1, 0));
+}
+
+#[tokio::test]
+async fn a_frame_that_cannot_be_read_is_a_gap() {
+    let (mut rig, mut peer) = Rig::up(config()).await;
+    peer.write(b"garbage without colon\r\n\r\n").await;
+    peer.send(&[("Event", "X")]).await;
+    let Notice::Gap { reason } = rig.notice().await else {
+        panic!()
+    };
+    assert!(matches!(reason, GapReason::Skipped(_)));
+    assert!(matches!(rig.notice().await, Notice::Event(_)));
+    assert_eq!(rig.client.health().skipped_frames, 1);
+}
+
+#[tokio::test]
+async fn a_list_is_collected_between_other_events() {
+    let (mut rig, mut peer) = Rig::up(config()).await;
+    let client = rig.client.clone();
+    let listing = rig
+        .tracker
+        .spawn(async move { client.list(actions::core_show_channels()).await });
+    let list = peer.action("CoreShowChannels").await;
+    peer.answer(&list, &[("Response", "Success"), ("EventList", "start")])
+        .await;
+    for channel in ["A", "B", "C"] {
+        peer.send(&[("Event", "Hangup"), ("Channel", channel), ("Cause", "16")])
+            .await;
+        peer.answer(&list, &[("Event", "CoreShowChannel"), ("Channel", channel)])
+            .await;
+        peer.send(&[
+            ("Event", "CoreShowChannel"),
+            ("ActionID", "another"),
+            ("Channel", "Z"),
+        ])
+        .await;
+    }
+    peer.answer(
+        &list,
+        &[
+            ("Event", "CoreShowChannelsComplete"),
+            ("EventList", "Complete"),
+            ("ListItems", "3"),
+        ],
+    )
+    .await;
+    let items = soon("the list", listing).await.unwrap().unwrap();
+    let channels: Vec<_> = items
+        .iter()
+        .map(|item| item.get("Channel").unwrap())
+        .collect();
+    assert_eq!(channels, ["A", "B", "C"]);
+    for _ in 0..3 {
+        assert!(matches!(
+            rig.notice().await,
+            Notice::Event(Event::Hangup(_))
+        ));
+        let Notice::Event(Event::CoreShowChannel(event)) = rig.notice().await else {
+            panic!()
+        };
+        assert_eq!(event.channel.channel, "Z");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_list_may_be_an_error() {
+    let (rig, mut peer) = Rig::up(config()).await;
+    let client = rig.client.clone();
+    let listing = rig
+        .tracker
+        .spawn(async move { client.list(actions::queue_status(Some("x"))).await });
+    let list = peer.action("QueueStatus").await;
+    peer.answer(
+        &list,
+        &[("Response", "Error"), ("Message", "No such queue")],
+    )
+    .await;
+    let message = "No such queue".into();
+    let answer = soon("an answer", listing).await.unwrap();
+    assert_eq!(answer, Err(ActionError::Rejected { message }));
+}
+
+#[tokio::test]
+async fn an_error_without_id_does_not_wedge() {
+    let (rig, mut peer) = Rig::up(config()).await;
+    let (first, second) = (rig.client.clone(), rig.client.clone());
+    let first = rig
+        .tracker
+        .spawn(async move { first.send(actions::hangup("A", None)).await });
+    peer.action("Hangup").await;
+    let second = rig
+        .tracker
+        .spawn(async move { second.send(actions::logoff()).await });
+    let logoff = peer.action("Logoff").await;
+    peer.send(&[
+        ("Response", "Error"),
+        ("Message", "Failed to parse message: line too long"),
+    ])
+    .await;
+    peer.answer(&logoff, &[("Response", "Goodbye")]).await;
+    let first = soon("an answer", first).await.unwrap();
+    assert!(matches!(first, Err(ActionError::Rejected { .. })));
+    assert!(soon("an answer", second).await.unwrap().is_ok());
+    assert_eq!(rig.client.health().in_flight, 0);
+}
+
+#[tokio::test]
+async fn an_unanswered_action_times_out_and_the_link_stays() {
+    let (rig, mut peer) = Rig::up(ClientConfig {
+        action_timeout: Duration::from_secs(1),
+        ..config()
+    })
+    .await;
+    let answer = rig.client.send(actions::hangup("A", None)).await;
+    assert_eq!(answer, Err(ActionError::TimedOut));
+    peer.action("Hangup").await;
+    assert_eq!(rig.client.health().state, LinkState::Up);
+}
+
+#[tokio::test]
+async fn an_action_that_cannot_be_written_is_refused_alone() {
+    let (rig, mut peer) = Rig::up(config()).await;
+    let answer = rig
+        .client
+        .send(actions::hangup("A\r\nAction: Command", None))
+        .await;
+    let error = EncodeError::LineBreak("Channel".into());
+    assert_eq!(answer, Err(ActionError::Encode(error)));
+    let client = rig.client.clone();
+    let sending = rig
+        .tracker
+        .spawn(async move { client.send(actions::logoff()).await });
+    let next = peer.action("Logoff").await;
+    peer.answer(&next, &[("Response", "Goodbye")]).await;
+    assert!(soon("an answer", sending).await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_read_makes_clients_busy() {
+    let (rig, peer) = Rig::up(ClientConfig {
+        action_timeout: Duration::from_secs(1),
+        ..config()
+    })
+    .await;
+    let long = "x".repeat(900);
+    let sends: Vec<_> = (0..3_000)
+        .map(|_| {
+            let (client, long) = (rig.client.clone(), long.clone());
+            rig.tracker
+                .spawn(async move { client.send(actions::hangup(&long, None)).await })
+        })
+        .collect();
+    let mut busy = 0;
+    for send in sends {
+        match soon("an answer", send).await.unwrap() {
+            Err(ActionError::Busy) => busy += 1,
+            Err(ActionError::TimedOut) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(busy > 0);
+    assert!(rig.client.health().in_flight <= 1_024);
+    drop(peer);
+}
+
+#[tokio::test]
+async fn cancellation_says_goodbye_and_ends_everything() {
+    let (mut rig, mut peer) = Rig::up(config()).await;
+    let client = rig.client.clone();
+    let sending = rig
+        .tracker
+        .spawn(async move { client.send(actions::hangup("A", None)).await });
+    peer.action("Hangup").await;
+    rig.cancel.cancel();
+    assert_eq!(peer.action("Logoff").await.headers().count(), 2);
+    assert!(peer.next().await.is_none());
+    let answer = soon("an answer", sending).await.unwrap();
+    assert_eq!(answer, Err(ActionError::UnknownOutcome));
+    assert_eq!(soon("the end", rig.notices.recv()).await, None);
+    rig.tracker.close();
+    soon("the end of the task", rig.tracker.wait()).await;
+    assert_eq!(rig.client.health().state, LinkState::Stopped);
+    assert_eq!(
+        rig.client.send(actions::ping()).await,
+        Err(ActionError::NotConnected)
+    );
+}
+
+#[tokio::test]
+async fn cancellation_during_a_long_pause_is_prompt() {
+    let rig = Rig::new(ClientConfig {
+        auth_retry: Duration::from_hours(1),
+        ..config()
+    })
+    .await;
+    let mut peer = rig.accept().await;
+    let login = peer.action("Login").await;
+    peer.answer(
+        &login,
+        &[("Response", "Error"), ("Message", "Authentication failed")],
+    )
+    .await;
+    assert!(peer.next().await.is_none());
+    rig.cancel.cancel();
+    rig.tracker.close();
+    soon("the end of the task", rig.tracker.wait()).await;
+}
+
+#[tokio::test]
+async fn the_task_ends_with_its_owner() {
+    let (rig, mut peer) = Rig::up(config()).await;
+    drop(rig.notices);
+    peer.action("Logoff").await;
+    rig.tracker.close();
+    soon("the end of the task", rig.tracker.wait()).await;
+}

@@ -1,0 +1,151 @@
+//! Every route, its limits and its document.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{from_fn, from_fn_with_state},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    middleware::{deadline, observe, panicked},
+    problem::Problem,
+    routes::{
+        agents, board, calls, campaigns, contacts, dids, flows, health, login, queues, stream,
+        trunks, users,
+    },
+    state::{ApiState, App, Shared},
+};
+
+/// Largest body of a login.
+const LOGIN_BODY: usize = 4 * 1024;
+
+/// Largest body of a request that has no other limit.
+const BODY: usize = 256 * 1024;
+
+/// Largest body of a flow: 500 nodes with prompts of 2,000 characters fit.
+const FLOW_BODY: usize = 4 * 1024 * 1024;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Strowger",
+        description = "Telephony control for contact centres. Answers are {\"success\": true, \"data\": …}, lists have \
+                       `next` for their next page. Problems are those of RFC 9457 with {\"success\": false, \"error\": …}.",
+        license(name = "Apache-2.0 OR MIT")
+    ),
+    modifiers(&Bearer),
+    security(("bearer" = []))
+)]
+struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .build();
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// This document
+#[utoipa::path(
+    get, path = "/api/v1/openapi.json", tag = "health", security(()),
+    responses((status = 200, description = "OpenAPI", body = Object))
+)]
+async fn document(State(_): State<Shared>) -> Json<utoipa::openapi::OpenApi> {
+    Json(openapi())
+}
+
+async fn no_such_route(request: Request) -> Problem {
+    let path: String = request.uri().path().chars().take(200).collect();
+    Problem::not_found(format!(
+        "there is no route {} {path}: see /api/v1/openapi.json",
+        request.method()
+    ))
+}
+
+async fn no_such_method() -> Problem {
+    Problem::method_not_allowed()
+}
+
+fn all() -> OpenApiRouter<Shared> {
+    let quick = OpenApiRouter::new()
+        .routes(routes!(login::me))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(trunks::list, trunks::create))
+        .routes(routes!(campaigns::list, campaigns::create))
+        .routes(routes!(campaigns::show))
+        .routes(routes!(campaigns::set_agents))
+        .routes(routes!(campaigns::start))
+        .routes(routes!(campaigns::pause))
+        .routes(routes!(campaigns::stop))
+        .routes(routes!(agents::list))
+        .routes(routes!(agents::own))
+        .routes(routes!(agents::log_in))
+        .routes(routes!(agents::ready))
+        .routes(routes!(agents::pause))
+        .routes(routes!(agents::end_wrap_up))
+        .routes(routes!(agents::log_out))
+        .routes(routes!(agents::make_ready))
+        .routes(routes!(agents::make_pause))
+        .routes(routes!(agents::make_log_out))
+        .routes(routes!(calls::hang_up))
+        .routes(routes!(calls::records))
+        .routes(routes!(flows::list))
+        .routes(routes!(flows::publish))
+        .routes(routes!(dids::list))
+        .routes(routes!(dids::save))
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::save))
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(document))
+        .routes(routes!(board::board))
+        .layer(DefaultBodyLimit::max(BODY));
+    let login = OpenApiRouter::new()
+        .routes(routes!(login::login))
+        .layer(DefaultBodyLimit::max(LOGIN_BODY));
+    let flows = OpenApiRouter::new()
+        .routes(routes!(flows::show, flows::save))
+        .layer(DefaultBodyLimit::max(FLOW_BODY));
+    // These two take their time and mind their own limits.
+    let slow = OpenApiRouter::new()
+        .routes(routes!(contacts::import))
+        .routes(routes!(stream::stream));
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(quick.merge(login).merge(flows).layer(from_fn(deadline)))
+        .merge(slow)
+}
+
+/// All routes. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the limit on
+/// logins and the metrics look at where a request comes from.
+pub fn router(state: ApiState) -> Router {
+    let app = Arc::new(App::new(state));
+    let (router, _) = all().split_for_parts();
+    router
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(&app), observe))
+        .with_state(app)
+}
+
+/// The document of all routes.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    all().into_openapi()
+}

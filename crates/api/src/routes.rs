@@ -1,0 +1,15 @@
+//! One module per area.
+
+pub(crate) mod agents;
+pub(crate) mod board;
+pub(crate) mod calls;
+pub(crate) mod campaigns;
+pub(crate) mod contacts;
+pub(crate) mod dids;
+pub(crate) mod flows;
+pub(crate) mod health;
+pub(crate) mod login;
+pub(crate) mod queues;
+pub(crate) mod stream;
+pub(crate) mod trunks;
+pub(crate) mod users;

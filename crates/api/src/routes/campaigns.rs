@@ -1,0 +1,165 @@
+//! Outbound campaigns.
+
+mod run;
+mod settings;
+
+use std::collections::BTreeMap;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use strowger_core::{
+    ids::{CampaignId, UserId},
+    switchboard::Command,
+};
+use strowger_store::campaigns::Campaign;
+use utoipa::ToSchema;
+
+pub(crate) use run::{__path_pause, __path_start, __path_stop, pause, start, stop};
+
+use self::settings::{CampaignBody, NewCampaign};
+use crate::{
+    guard::{EditCampaigns, May, RunCampaigns},
+    input::{Body, Path, Query},
+    problem::{Problem, ProblemBody},
+    reply::{Data, Done, Page, PageQuery},
+    state::{App, Shared},
+};
+
+/// Most agents of one campaign in a request.
+const MAX_AGENTS: usize = 5_000;
+
+/// A campaign with the state of its list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CampaignDetail {
+    #[serde(flatten)]
+    campaign: CampaignBody,
+    /// Contacts by status: pending, claimed, called, exhausted, qualified.
+    contacts: BTreeMap<String, i64>,
+}
+
+/// Who works for a campaign.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Agents {
+    /// Ids of users; they replace those before.
+    #[schema(value_type = Vec<String>)]
+    agent_ids: Vec<UserId>,
+}
+
+/// The campaign, or 404.
+pub(crate) async fn find(app: &App, id: &CampaignId) -> Result<Campaign, Problem> {
+    let campaign = app.api.store.campaign(id).await?;
+    campaign.ok_or_else(|| Problem::not_found(format!("there is no campaign {id}")))
+}
+
+/// List campaigns
+#[utoipa::path(
+    get, path = "/api/v1/campaigns", tag = "campaigns", params(PageQuery),
+    responses((status = 200, description = "Campaigns in the order of their ids", body = Page<CampaignBody>))
+)]
+pub(crate) async fn list(
+    _caller: May<RunCampaigns>,
+    State(app): State<Shared>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<CampaignBody>>, Problem> {
+    let limit = page.limit()?;
+    let rows = app
+        .api
+        .store
+        .campaigns(page.after::<CampaignId>()?.as_ref(), limit + 1)
+        .await?;
+    Ok(Page::cut(
+        rows,
+        limit,
+        |row| row.settings.id.to_string(),
+        CampaignBody::from,
+    ))
+}
+
+/// Show a campaign
+#[utoipa::path(
+    get, path = "/api/v1/campaigns/{id}", tag = "campaigns", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The campaign and how many contacts it has", body = Data<CampaignDetail>),
+        (status = 404, description = "No such campaign", body = ProblemBody),
+    )
+)]
+pub(crate) async fn show(
+    _caller: May<RunCampaigns>,
+    State(app): State<Shared>,
+    Path(id): Path<CampaignId>,
+) -> Result<Json<Data<CampaignDetail>>, Problem> {
+    let campaign = find(&app, &id).await?;
+    let contacts = app
+        .api
+        .store
+        .contact_counts(&id)
+        .await?
+        .into_iter()
+        .collect();
+    Ok(Data::of(CampaignDetail {
+        campaign: campaign.into(),
+        contacts,
+    }))
+}
+
+/// Add a campaign
+///
+/// It is stopped, without agents and without contacts.
+#[utoipa::path(
+    post, path = "/api/v1/campaigns", tag = "campaigns", request_body = NewCampaign,
+    responses(
+        (status = 201, description = "Added", body = Data<CampaignBody>),
+        (status = 409, description = "The id is in use", body = ProblemBody),
+        (status = 422, description = "Not valid", body = ProblemBody),
+    )
+)]
+pub(crate) async fn create(
+    _caller: May<EditCampaigns>,
+    State(app): State<Shared>,
+    Body(new): Body<NewCampaign>,
+) -> Result<(StatusCode, Json<Data<CampaignBody>>), Problem> {
+    let trunk = app.api.store.trunk(&new.trunk_id).await?;
+    let campaign = new.check(trunk, || CampaignId::generate(app.new_id()))?;
+    app.api.store.create_campaign(&campaign).await?;
+    // The campaign exists whether or not the switchboard hears of it now; starting it tells again.
+    let configure = Command::Configure(Box::new(campaign.settings.clone()));
+    if let Err(error) = app.api.exchange.send(configure).await {
+        tracing::warn!(campaign.id = %campaign.settings.id, %error, "The switchboard does not know the new campaign yet");
+    }
+    Ok((StatusCode::CREATED, Data::of(campaign.into())))
+}
+
+/// Set the agents of a campaign
+///
+/// An agent who is logged in works for the new campaigns after the next log-in.
+#[utoipa::path(
+    put, path = "/api/v1/campaigns/{id}/agents", tag = "campaigns",
+    params(("id" = String, Path)), request_body = Agents,
+    responses(
+        (status = 200, description = "Set", body = Done),
+        (status = 404, description = "No such campaign", body = ProblemBody),
+        (status = 422, description = "One of the users does not exist", body = ProblemBody),
+    )
+)]
+pub(crate) async fn set_agents(
+    _caller: May<EditCampaigns>,
+    State(app): State<Shared>,
+    Path(id): Path<CampaignId>,
+    Body(agents): Body<Agents>,
+) -> Result<Json<Done>, Problem> {
+    if agents.agent_ids.len() > MAX_AGENTS {
+        return Err(Problem::field(
+            "agent_ids",
+            format!("a campaign has at most {MAX_AGENTS} agents"),
+        ));
+    }
+    find(&app, &id).await?;
+    match app.api.store.assign_agents(&id, &agents.agent_ids).await {
+        Err(strowger_store::Error::Missing { .. }) => Err(Problem::field(
+            "agent_ids",
+            "one of these users does not exist; nothing was changed",
+        )),
+        other => Ok(other.map(|()| Done::ok())?),
+    }
+}

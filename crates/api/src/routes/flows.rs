@@ -1,0 +1,258 @@
+//! IVR flows: drafts and publication.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use strowger_core::{
+    ids::FlowId,
+    ivr::{Finding, FlowGraph, MAX_CONNECTIONS, MAX_NODES, Severity, lint},
+};
+use strowger_store::flows::Flow;
+use utoipa::ToSchema;
+
+use crate::{
+    guard::{EditFlows, May},
+    input::{Body, Check, Path, Query},
+    problem::{Problem, ProblemBody},
+    reply::{Data, Page, PageQuery},
+    state::{App, Shared},
+};
+
+/// Deepest nesting of what a flow holds besides what is known: the database refuses far deeper ones.
+const MAX_DEPTH: usize = 60;
+
+/// A flow in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FlowEntry {
+    /// Its id.
+    #[schema(value_type = String, example = "flw_1")]
+    id: FlowId,
+    /// Its name.
+    name: String,
+    /// The version that callers walk; null when it was never published.
+    published_version: Option<i32>,
+    /// When it was last saved or published.
+    updated_at: DateTime<Utc>,
+}
+
+/// A flow with its draft and what is wrong with it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FlowView {
+    #[serde(flatten)]
+    entry: FlowEntry,
+    /// The boxes of the draft.
+    #[schema(value_type = Vec<Object>)]
+    nodes: Value,
+    /// The arrows of the draft.
+    #[schema(value_type = Vec<Object>)]
+    connections: Value,
+    /// What the check found, errors first.
+    #[schema(value_type = Vec<Object>)]
+    findings: Vec<Finding>,
+}
+
+/// A draft to be saved.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Draft {
+    /// 1 to 200 characters.
+    name: String,
+    /// The boxes.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    graph: FlowGraph,
+}
+
+/// What was published.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Published {
+    /// The version; callers who come from now on walk it.
+    version: i32,
+    /// Warnings that were found.
+    #[schema(value_type = Vec<Object>)]
+    findings: Vec<Finding>,
+}
+
+impl From<Flow> for FlowEntry {
+    fn from(flow: Flow) -> Self {
+        Self {
+            id: flow.id,
+            name: flow.name,
+            published_version: flow.published_version,
+            updated_at: flow.updated_at,
+        }
+    }
+}
+
+fn read_graph(draft: &Value) -> Result<FlowGraph, Problem> {
+    FlowGraph::deserialize(draft).map_err(|error| {
+        Problem::field(
+            "",
+            format!("the saved draft cannot be read ({error}): save it again"),
+        )
+    })
+}
+
+fn view(mut flow: Flow) -> FlowView {
+    let findings = read_graph(&flow.draft)
+        .map(|graph| lint(&graph))
+        .unwrap_or_default();
+    let mut part = |name: &str| {
+        flow.draft
+            .get_mut(name)
+            .map_or_else(|| Value::Array(Vec::new()), Value::take)
+    };
+    let (nodes, connections) = (part("nodes"), part("connections"));
+    FlowView {
+        entry: flow.into(),
+        nodes,
+        connections,
+        findings,
+    }
+}
+
+async fn find(app: &App, id: &FlowId) -> Result<Flow, Problem> {
+    app.api
+        .store
+        .flow(id)
+        .await?
+        .ok_or_else(|| Problem::not_found(format!("there is no flow {id}")))
+}
+
+/// List flows
+#[utoipa::path(
+    get, path = "/api/v1/flows", tag = "flows", params(PageQuery),
+    responses((status = 200, description = "Flows in the order of their ids, without their drafts", body = Page<FlowEntry>))
+)]
+pub(crate) async fn list(
+    _caller: May<EditFlows>,
+    State(app): State<Shared>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<FlowEntry>>, Problem> {
+    let limit = page.limit()?;
+    let rows = app
+        .api
+        .store
+        .flows(page.after::<FlowId>()?.as_ref(), limit + 1)
+        .await?;
+    Ok(Page::cut(
+        rows,
+        limit,
+        |row| row.id.to_string(),
+        FlowEntry::from,
+    ))
+}
+
+/// Show a flow
+#[utoipa::path(
+    get, path = "/api/v1/flows/{id}", tag = "flows", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The draft and what is wrong with it", body = Data<FlowView>),
+        (status = 404, description = "No such flow", body = ProblemBody),
+    )
+)]
+pub(crate) async fn show(
+    _caller: May<EditFlows>,
+    State(app): State<Shared>,
+    Path(id): Path<FlowId>,
+) -> Result<Json<Data<FlowView>>, Problem> {
+    Ok(Data::of(view(find(&app, &id).await?)))
+}
+
+/// Save the draft of a flow
+///
+/// The flow is added when it is new. What is wrong with it is told and does not keep it from
+/// being saved; callers do not notice until it is published.
+#[utoipa::path(
+    put, path = "/api/v1/flows/{id}", tag = "flows", params(("id" = String, Path)), request_body = Draft,
+    responses(
+        (status = 200, description = "Saved", body = Data<FlowView>),
+        (status = 422, description = "Not a flow, or too large", body = ProblemBody),
+    )
+)]
+pub(crate) async fn save(
+    _caller: May<EditFlows>,
+    State(app): State<Shared>,
+    Path(id): Path<FlowId>,
+    Body(draft): Body<Draft>,
+) -> Result<Json<Data<FlowView>>, Problem> {
+    let mut check = Check::default();
+    check.line("name", &draft.name, 1..=200);
+    check.range("nodes", &draft.graph.nodes.len(), &(0..=MAX_NODES));
+    check.range(
+        "connections",
+        &draft.graph.connections.len(),
+        &(0..=MAX_CONNECTIONS),
+    );
+    let graph = serde_json::to_value(&draft.graph)
+        .map_err(|error| Problem::field("", error.to_string()))?;
+    if let Some(why) = unstorable(&graph, MAX_DEPTH) {
+        check.wrong("", why);
+    }
+    check.done()?;
+    app.api
+        .store
+        .save_flow(&id, draft.name.trim(), &graph)
+        .await?;
+    Ok(Data::of(view(find(&app, &id).await?)))
+}
+
+/// Why the database could not keep a value, if so.
+fn unstorable(value: &Value, depth: usize) -> Option<&'static str> {
+    if depth == 0 {
+        return Some("the flow is nested too deeply");
+    }
+    let nul = |text: &str| {
+        text.contains('\0')
+            .then_some("a text of the flow holds the character NUL: remove it")
+    };
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+        Value::String(text) => nul(text),
+        Value::Array(items) => items.iter().find_map(|item| unstorable(item, depth - 1)),
+        Value::Object(fields) => fields
+            .iter()
+            .find_map(|(key, item)| nul(key).or_else(|| unstorable(item, depth - 1))),
+    }
+}
+
+/// Publish the draft of a flow
+///
+/// Refused while the check finds errors. Calls in progress keep the version that they began with.
+#[utoipa::path(
+    post, path = "/api/v1/flows/{id}/publish", tag = "flows", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "Published", body = Data<Published>),
+        (status = 404, description = "No such flow", body = ProblemBody),
+        (status = 422, description = "The flow has errors: each names its node", body = ProblemBody),
+    )
+)]
+pub(crate) async fn publish(
+    caller: May<EditFlows>,
+    State(app): State<Shared>,
+    Path(id): Path<FlowId>,
+) -> Result<Json<Data<Published>>, Problem> {
+    let flow = find(&app, &id).await?;
+    let findings = lint(&read_graph(&flow.draft)?);
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .count();
+    if let Some(first) = findings.first().filter(|_| errors > 0) {
+        let more = if errors > 1 {
+            format!(" (and {} more errors)", errors - 1)
+        } else {
+            String::new()
+        };
+        return Err(Problem::flow(
+            format!("the flow is not published: {}{more}", first.message),
+            findings,
+        ));
+    }
+    let version = app
+        .api
+        .store
+        .publish_flow(&id, &flow.draft, caller.id())
+        .await?;
+    Ok(Data::of(Published { version, findings }))
+}

@@ -1,0 +1,133 @@
+//! What the routes work with.
+
+use std::{fmt, sync::Arc};
+
+use ipnet::IpNet;
+use strowger_core::{switchboard::Stats, telephony::ServerName, time::Timestamp};
+use strowger_realtime::Hub;
+use strowger_store::Store;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{auth::Auth, exchange::ExchangeHandle};
+
+/// Reads the clock.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Makes unique numbers for ids.
+pub type IdGen = Arc<dyn Fn() -> Uuid + Send + Sync>;
+
+/// Renders the metrics in the text format of Prometheus.
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Tells how the exchange task is.
+pub type StatusReader = Arc<dyn Fn() -> ExchangeStatus + Send + Sync>;
+
+/// What the daemon gives to [`crate::router()`].
+#[derive(Clone)]
+pub struct ApiState {
+    /// The database.
+    pub store: Store,
+    /// The live view.
+    pub hub: Hub,
+    /// The way to the switchboard.
+    pub exchange: ExchangeHandle,
+    /// Passwords, tokens and the limit on logins.
+    pub auth: Auth,
+    /// Reads the clock.
+    pub clock: Clock,
+    /// Makes unique numbers for ids.
+    pub ids: IdGen,
+    /// What can be set.
+    pub settings: ApiSettings,
+    /// Renders the metrics.
+    pub metrics: MetricsText,
+    /// Tells how the exchange task is.
+    pub status: StatusReader,
+    /// Cancelled when the daemon stops: live connections are then closed in order.
+    pub shutdown: CancellationToken,
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What can be set.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// The exchange of stations and trunks for which none is named.
+    pub default_server: ServerName,
+    /// Every configured exchange.
+    pub servers: Vec<ServerName>,
+    /// Most live connections at once.
+    pub max_streams: usize,
+    /// Most imports at once.
+    pub max_imports: usize,
+    /// Longest body of an import in bytes.
+    pub max_import_bytes: usize,
+    /// Lets the same machine read `/metrics` without logging in, unless a proxy is in between.
+    pub open_metrics_on_loopback: bool,
+    /// Proxies whose `X-Forwarded-For` tells where a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl ApiSettings {
+    /// Settings for one exchange.
+    pub fn new(server: ServerName) -> Self {
+        Self {
+            default_server: server.clone(),
+            servers: vec![server],
+            max_streams: 2_000,
+            max_imports: 2,
+            max_import_bytes: 100 * 1024 * 1024,
+            open_metrics_on_loopback: false,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// How the exchange task is.
+#[derive(Debug, Clone, Default)]
+pub struct ExchangeStatus {
+    /// What an earlier run left has been taken up, at least once.
+    pub started: bool,
+    /// Figures of the switchboard.
+    pub stats: Stats,
+    /// Every configured exchange, and whether calls can be placed there.
+    pub servers: Vec<(ServerName, bool)>,
+}
+
+/// [`ApiState`] with what the routes share among themselves.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) api: ApiState,
+    pub(crate) started_at: Timestamp,
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) imports: Arc<Semaphore>,
+}
+
+pub(crate) type Shared = Arc<App>;
+
+impl App {
+    pub(crate) fn new(api: ApiState) -> Self {
+        Self {
+            started_at: (api.clock)(),
+            streams: Arc::new(Semaphore::new(api.settings.max_streams)),
+            imports: Arc::new(Semaphore::new(api.settings.max_imports)),
+            api,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.api.clock)()
+    }
+
+    pub(crate) fn new_id(&self) -> Uuid {
+        (self.api.ids)()
+    }
+}

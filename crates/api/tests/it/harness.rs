@@ -1,0 +1,259 @@
+//! A database, a switchboard and a router for each test.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+use strowger_api::{ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, ExchangeStatus, exchange_channel, router};
+use strowger_core::{
+    ids::UserId,
+    permission::Role,
+    switchboard::{Action, Switchboard},
+    telephony::ServerName,
+    time::{Timestamp, after},
+};
+use strowger_realtime::Hub;
+use strowger_store::{Store, users::User};
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const SECRET: &str = "an example of thirty-two bytes!!";
+
+/// Drops the database at the end of a test.
+pub(crate) struct Guard {
+    options: PgConnectOptions,
+    name: String,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let (options, name) = (self.options.clone(), self.name.clone());
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let server = sqlx::PgPool::connect_with(options).await.unwrap();
+                let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&server).await.unwrap();
+            });
+        });
+        let _ = dropped.join();
+    }
+}
+
+/// An empty database of its own.
+pub(crate) async fn database() -> (Store, Guard) {
+    let url = std::env::var("STROWGER_TEST_DATABASE")
+        .unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5499/postgres".to_owned());
+    let options: PgConnectOptions = url.parse().unwrap();
+    let name = format!("api_test_{}", Uuid::new_v4().simple());
+    let server = sqlx::PgPool::connect_with(options.clone()).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&server).await.unwrap();
+    let guard = Guard { options: options.clone(), name: name.clone() };
+    let store = Store::connect(options.database(&name), 4).await.unwrap();
+    store.migrate().await.unwrap();
+    (store, guard)
+}
+
+pub(crate) struct TestApp {
+    pub(crate) store: Store,
+    pub(crate) hub: Hub,
+    pub(crate) exchange: ExchangeHandle,
+    pub(crate) auth: Auth,
+    pub(crate) state: ApiState,
+    pub(crate) router: Router,
+    passed_ms: Arc<AtomicI64>,
+    pub(crate) tasks: JoinSet<()>,
+    _guard: Guard,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) body: Value,
+}
+
+pub(crate) fn id(role: Role) -> UserId {
+    UserId::new(format!("usr_{role}")).unwrap()
+}
+
+impl TestApp {
+    /// With a switchboard that answers.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}, true).await
+    }
+
+    /// With other settings; without a switchboard the queue of one command is never emptied.
+    pub(crate) async fn with(set: impl FnOnce(&mut ApiSettings), switchboard: bool) -> Self {
+        let (store, guard) = database().await;
+        let passed_ms = Arc::new(AtomicI64::new(0));
+        let clock = {
+            let passed_ms = Arc::clone(&passed_ms);
+            move || {
+                let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+                after(start, passed_ms.load(Ordering::Relaxed).unsigned_abs())
+            }
+        };
+        let made = AtomicU64::new(1);
+        let hub = Hub::new("run".to_owned());
+        let (exchange, mut requests) = exchange_channel(if switchboard { 64 } else { 1 });
+        let auth = Auth::new(&AuthSettings::new(SECRET.into())).unwrap();
+        let mut settings = ApiSettings::new(ServerName::from("pbx1"));
+        set(&mut settings);
+        let mut tasks = JoinSet::new();
+        if switchboard {
+            let (hub, store, clock) = (hub.clone(), store.clone(), clock.clone());
+            tasks.spawn(async move {
+                let mut switchboard = Switchboard::new();
+                while let Some(request) = requests.recv().await {
+                    let result = switchboard.command(clock(), request.command);
+                    while let Some(action) = switchboard.poll_action() {
+                        match action {
+                            Action::Publish(change) => hub.publish(change),
+                            Action::Write(write) => store.apply(&[write]).await.unwrap(),
+                            Action::Telephony(_) | Action::Claim { .. } | Action::FindFlow { .. } => {}
+                        }
+                    }
+                    let _ = request.reply.send(result);
+                }
+            });
+        } else {
+            tasks.spawn(async move {
+                let _kept = requests;
+                std::future::pending().await
+            });
+        }
+        let state = ApiState {
+            store: store.clone(),
+            hub: hub.clone(),
+            exchange: exchange.clone(),
+            auth: auth.clone(),
+            clock: Arc::new(clock),
+            ids: Arc::new(move || Uuid::from_u128(u128::from(made.fetch_add(1, Ordering::Relaxed)))),
+            settings,
+            metrics: Arc::new(|| "strowger_up 1\n".to_owned()),
+            status: Arc::new(|| ExchangeStatus {
+                started: true,
+                servers: vec![(ServerName::from("pbx1"), false)],
+                ..ExchangeStatus::default()
+            }),
+            shutdown: tokio_util::sync::CancellationToken::new(),
+        };
+        let app = Self {
+            router: router(state.clone()),
+            state,
+            store,
+            hub,
+            exchange,
+            auth,
+            passed_ms,
+            tasks,
+            _guard: guard,
+        };
+        for role in Role::ALL {
+            app.add_user(role, "not a hash").await;
+        }
+        app
+    }
+
+    async fn add_user(&self, role: Role, password_hash: &str) {
+        let user = User {
+            id: id(role),
+            login_id: role.to_string(),
+            first_name: "Ada".to_owned(),
+            last_name: role.to_string(),
+            email: None,
+            role,
+            is_active: true,
+            password_hash: password_hash.to_owned(),
+        };
+        self.store.create_user(&user).await.unwrap();
+    }
+
+    /// Gives a user the password of the tests.
+    pub(crate) async fn set_password(&self, role: Role) {
+        let hash = self.auth.hash(PASSWORD.into()).await.unwrap();
+        sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
+            .bind(id(role).as_str())
+            .bind(hash)
+            .execute(self.store.pool())
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn pass(&self, ms: i64) {
+        self.passed_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn token(&self, role: Role) -> String {
+        self.auth.issue(&id(role), (self.state.clock)(), Uuid::nil()).unwrap().text
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let text = String::from_utf8(to_bytes(body, 10_000_000).await.unwrap().to_vec()).unwrap();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        }
+    }
+
+    pub(crate) async fn call(&self, role: Option<Role>, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(role) = role {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.token(role)));
+        }
+        let body = match body {
+            Some(json) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(json.to_string())
+            }
+            None => Body::empty(),
+        };
+        self.send(request.body(body).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, role: Role, path: &str) -> Answer {
+        self.call(Some(role), Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&self, role: Role, path: &str, body: Value) -> Answer {
+        let body = (!body.is_null()).then_some(body);
+        self.call(Some(role), Method::POST, path, body).await
+    }
+
+    pub(crate) async fn put(&self, role: Role, path: &str, body: Value) -> Answer {
+        self.call(Some(role), Method::PUT, path, Some(body)).await
+    }
+
+    pub(crate) async fn import(&self, campaign: &str, csv: impl Into<Body>) -> Answer {
+        let request = Request::post(format!("/api/v1/campaigns/{campaign}/contacts/import"))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token(Role::Administrator)))
+            .header(header::CONTENT_TYPE, "text/csv; charset=utf-8");
+        self.send(request.body(csv.into()).unwrap()).await
+    }
+
+    /// A trunk and a campaign `cmp_1`.
+    pub(crate) async fn with_campaign(self) -> Self {
+        let trunk = serde_json::json!({"id": "trk_1", "name": "Carrier", "endpoint": "carrier"});
+        assert_eq!(self.post(Role::Administrator, "/api/v1/trunks", trunk).await.status, 201);
+        let campaign = serde_json::json!({"id": "cmp_1", "name": "Autumn", "mode": "progressive", "trunk_id": "trk_1"});
+        assert_eq!(self.post(Role::Administrator, "/api/v1/campaigns", campaign).await.status, 201);
+        self
+    }
+}

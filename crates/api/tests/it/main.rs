@@ -1,0 +1,12 @@
+//! The routes against a real PostgreSQL and a real switchboard.
+//!
+//! `STROWGER_TEST_DATABASE` names the server to make databases on.
+
+mod campaigns;
+mod contacts;
+mod document;
+mod flows;
+mod harness;
+mod login;
+mod roles;
+mod stream;

@@ -1,0 +1,30 @@
+//! Everything in Strowger that decides, and nothing that does IO.
+//!
+//! A machine here is given what happened and when, and answers with what to do:
+//! it never reads a clock, draws a random number, makes an id or opens a socket.
+//! The same [`switchboard::Switchboard`] is driven by a real Asterisk, by the
+//! simulated exchange and by tests with virtual time.
+//!
+//! Where to look:
+//! - [`switchboard`] holds calls, agents, campaigns and queues together;
+//! - [`call`], [`agent`], [`campaign`], [`disposition`], [`dialer`] and [`retry`] are its parts;
+//! - [`ivr`] checks and runs the flows that inbound callers walk;
+//! - [`telephony`] are the words spoken with an adapter, [`record`] those with the
+//!   database, [`live`] those with people who watch.
+#![forbid(unsafe_code)]
+
+pub mod agent;
+pub mod call;
+pub mod campaign;
+pub mod dialer;
+pub mod disposition;
+pub mod ids;
+pub mod ivr;
+pub mod live;
+pub mod permission;
+pub mod phone;
+pub mod record;
+pub mod retry;
+pub mod switchboard;
+pub mod telephony;
+pub mod time;

@@ -1,0 +1,122 @@
+//! The words of the live view: what people who watch are told.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    agent::{AgentState, LegMode},
+    call::{Direction, Phase},
+    campaign::{CampaignCounters, CampaignState, DialingMode},
+    ids::{AgentSessionId, CallId, CampaignId, QueueId, UserId},
+    telephony::ServerName,
+    time::Timestamp,
+};
+
+/// An agent as the board shows them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentView {
+    /// Who.
+    pub id: UserId,
+    /// Their name.
+    pub name: String,
+    /// Their session.
+    pub session_id: AgentSessionId,
+    /// State, and reason when paused.
+    #[serde(flatten)]
+    pub state: AgentState,
+    /// Since when.
+    pub since: Timestamp,
+    /// The device that they talk on.
+    pub station: String,
+    /// How it is reached.
+    pub leg_mode: LegMode,
+    /// Their leg is up, or is not needed.
+    pub reachable: bool,
+    /// The call that they have.
+    pub call_id: Option<CallId>,
+    /// Milliseconds spent on calls and wrapping up since login.
+    pub busy_ms: u64,
+    /// Milliseconds spent waiting for a call since login.
+    pub waiting_ms: u64,
+}
+
+/// A call as the board shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallView {
+    /// Which.
+    pub id: CallId,
+    /// Who called whom.
+    pub direction: Direction,
+    /// The campaign, when outbound.
+    pub campaign_id: Option<CampaignId>,
+    /// The queue that it waits in.
+    pub queue_id: Option<QueueId>,
+    /// The customer's number, when known.
+    pub number: Option<String>,
+    /// Our number that was dialed, when inbound.
+    pub did: Option<String>,
+    /// Where it is.
+    pub phase: Phase,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The agent.
+    pub agent_id: Option<UserId>,
+}
+
+/// A campaign as the board shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CampaignView {
+    /// Which.
+    pub id: CampaignId,
+    /// Its name.
+    pub name: String,
+    /// Whether it runs.
+    pub state: CampaignState,
+    /// How it dials.
+    pub mode: DialingMode,
+    /// Lines out that have no agent yet.
+    pub pending_lines: u32,
+    /// Counters since it was loaded.
+    pub counters: CampaignCounters,
+}
+
+/// The link to an exchange as the board shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerView {
+    /// Which.
+    pub name: ServerName,
+    /// Calls can be placed.
+    pub up: bool,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// One change of the live view.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type", content = "data")]
+pub enum Change {
+    /// An agent appeared or changed.
+    Agent(AgentView),
+    /// An agent logged out.
+    AgentGone {
+        /// Who.
+        id: UserId,
+    },
+    /// A call appeared or changed.
+    Call(CallView),
+    /// A call was closed.
+    CallGone {
+        /// Which.
+        id: CallId,
+    },
+    /// A campaign appeared or changed.
+    Campaign(CampaignView),
+    /// A campaign was deleted.
+    CampaignGone {
+        /// Which.
+        id: CampaignId,
+    },
+    /// The link to an exchange changed.
+    Server(ServerView),
+}

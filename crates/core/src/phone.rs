@@ -1,0 +1,143 @@
+//! Phone numbers, always held in E.164.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
+use serde::{Deserialize, Serialize};
+
+/// A phone number in E.164, such as `+33639981234`.
+///
+/// `Debug` shows only the last two digits: numbers do not belong in logs.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PhoneNumber(Arc<str>);
+
+/// Why a text is not a phone number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPhone {
+    /// Nothing was given.
+    #[error("the phone number is empty")]
+    Empty,
+    /// It cannot be read as a number of that region, or no such number can exist.
+    #[error("{text:?} is not a possible phone number{hint}")]
+    Impossible {
+        /// What was given, cut to 40 characters.
+        text: String,
+        /// What could be wrong, as the end of a sentence.
+        hint: &'static str,
+    },
+}
+
+impl PhoneNumber {
+    /// Reads a number as people write it. Numbers without a country code are
+    /// read as numbers of `region` (ISO 3166 two letters, such as `FR`).
+    ///
+    /// "Possible" (right length for its country) is asked, not "assigned":
+    /// numbering plans change faster than their metadata is released.
+    ///
+    /// # Errors
+    /// [`InvalidPhone`] with a text that can be shown to the person who typed it.
+    pub fn parse(text: &str, region: &str) -> Result<Self, InvalidPhone> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(InvalidPhone::Empty);
+        }
+        let impossible = |hint| InvalidPhone::Impossible {
+            text: text.chars().take(40).collect(),
+            hint,
+        };
+        // Letters are refused before parsing: "CALL ME" is a vanity number to the library,
+        // and a shifted column to the person who imports a list.
+        if text.chars().any(char::is_alphabetic) {
+            return Err(impossible(": it holds letters"));
+        }
+        let number = PHONE_NUMBER_UTIL
+            .parse(text, Region::from_str(region).ok())
+            .map_err(|_| impossible(""))?;
+        if !PHONE_NUMBER_UTIL.is_possible_number(&number) {
+            return Err(impossible(": wrong length for its country"));
+        }
+        Ok(Self(
+            PHONE_NUMBER_UTIL
+                .format(&number, PhoneNumberFormat::E164)
+                .as_ref()
+                .into(),
+        ))
+    }
+
+    /// The number in E.164.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for PhoneNumber {
+    type Error = InvalidPhone;
+    fn try_from(text: String) -> Result<Self, InvalidPhone> {
+        let digits = text.strip_prefix('+').unwrap_or("");
+        if (3..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidPhone::Impossible {
+                text: text.chars().take(40).collect(),
+                hint: ": E.164 begins with '+' and has at most 15 digits",
+            })
+        }
+    }
+}
+
+impl From<PhoneNumber> for String {
+    fn from(number: PhoneNumber) -> Self {
+        number.0.as_ref().to_owned()
+    }
+}
+
+impl fmt::Display for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "…{}", &self.0[self.0.len() - 2..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_national_number_becomes_e164() {
+        assert_eq!(
+            PhoneNumber::parse("06 39 98 12 34", "FR").unwrap().as_str(),
+            "+33639981234"
+        );
+        assert_eq!(
+            PhoneNumber::parse("+33 6 39 98 12 34", "US")
+                .unwrap()
+                .as_str(),
+            "+33639981234"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_dialed_is_named() {
+        for text in [
+            "",
+            "12",
+            "not a number",
+            "06 39 98 12 34 56 78 90 11",
+            "+33639981234\r\nX: y",
+        ] {
+            assert!(PhoneNumber::parse(text, "FR").is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_in_a_log_is_redacted() {
+        let number = PhoneNumber::parse("+33639981234", "FR").unwrap();
+        assert_eq!(format!("{number:?}"), "…34");
+    }
+}

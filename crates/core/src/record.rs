@@ -1,0 +1,191 @@
+//! What the switchboard asks the database to keep.
+//!
+//! Writes are carried out in the order in which they are asked for. Each is
+//! idempotent: carrying one out twice leaves what carrying it out once leaves.
+
+use crate::{
+    agent::{AgentState, LegMode},
+    call::Direction,
+    campaign::CampaignState,
+    disposition::Disposition,
+    ids::{AgentSessionId, AttemptId, CallId, CampaignId, ContactId, FlowId, QueueId, UserId},
+    retry::AfterAttempt,
+    telephony::{Amd, ChannelId, ServerName},
+    time::Timestamp,
+};
+
+/// One durable fact.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "call records are among the most frequent writes; a box for each is not worth it"
+)]
+pub enum Write {
+    /// An attempt was answered.
+    AttemptAnswered {
+        /// Which.
+        attempt: AttemptId,
+        /// When.
+        at: Timestamp,
+    },
+    /// An attempt was connected to an agent.
+    AttemptBridged {
+        /// Which.
+        attempt: AttemptId,
+        /// To whom.
+        agent: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// An attempt ended; its contact goes on or is done, in the same transaction.
+    AttemptEnded(AttemptEnd),
+    /// A caller arrived.
+    InboundStarted {
+        /// The call.
+        call: CallId,
+        /// Its exchange.
+        server: ServerName,
+        /// Its channel.
+        channel: ChannelId,
+        /// The number dialed.
+        did: String,
+        /// The caller's number.
+        caller: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A call is over.
+    CallClosed(CallRecord),
+    /// An agent logged in.
+    SessionOpened {
+        /// The session.
+        session: AgentSessionId,
+        /// Who.
+        agent: UserId,
+        /// The exchange of the station.
+        server: ServerName,
+        /// The station.
+        station: String,
+        /// How it is reached.
+        leg_mode: LegMode,
+        /// When.
+        at: Timestamp,
+    },
+    /// A leg was dialed; a restart looks for this one.
+    LegDialed {
+        /// The session.
+        session: AgentSessionId,
+        /// Its number.
+        number: u32,
+    },
+    /// An agent changed state.
+    AgentChanged {
+        /// The session.
+        session: AgentSessionId,
+        /// Who.
+        agent: UserId,
+        /// To what.
+        state: AgentState,
+        /// Why.
+        cause: &'static str,
+        /// The call, in the states that have one.
+        call: Option<CallId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// An agent logged out.
+    SessionClosed {
+        /// The session.
+        session: AgentSessionId,
+        /// Why.
+        cause: &'static str,
+        /// When.
+        at: Timestamp,
+    },
+    /// A campaign changed state.
+    CampaignChanged {
+        /// Which.
+        campaign: CampaignId,
+        /// The epoch of the runner; a stale one writes nothing.
+        epoch: i64,
+        /// To what.
+        state: CampaignState,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptEnd {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Its contact.
+    pub contact: ContactId,
+    /// The outcome.
+    pub disposition: Disposition,
+    /// Q.850 cause, when one was seen.
+    pub cause: Option<u16>,
+    /// SIP code, when one was seen.
+    pub sip_code: Option<u16>,
+    /// What answering machine detection said.
+    pub amd: Option<Amd>,
+    /// What becomes of the contact.
+    pub after: AfterAttempt,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A call record (CDR).
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallRecord {
+    /// The call.
+    pub call: CallId,
+    /// Who called whom.
+    pub direction: Direction,
+    /// Its exchange.
+    pub server: ServerName,
+    /// The customer's channel.
+    pub channel: ChannelId,
+    /// The attempt, when outbound.
+    pub attempt: Option<AttemptId>,
+    /// The campaign, when outbound.
+    pub campaign: Option<CampaignId>,
+    /// The contact, when outbound.
+    pub contact: Option<ContactId>,
+    /// The agent who talked.
+    pub agent: Option<UserId>,
+    /// Who called.
+    pub source: Option<String>,
+    /// Who was called.
+    pub destination: String,
+    /// The flow walked and its version.
+    pub flow: Option<(FlowId, i32)>,
+    /// The queue waited in.
+    pub queue: Option<QueueId>,
+    /// Nodes of the flow walked.
+    pub path: Vec<String>,
+    /// The outside number transferred to.
+    pub transferred_to: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was answered.
+    pub answered_at: Option<Timestamp>,
+    /// When it asked for an agent.
+    pub waiting_since: Option<Timestamp>,
+    /// When an agent was connected.
+    pub bridged_at: Option<Timestamp>,
+    /// When the conversation with the agent ended.
+    pub unbridged_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// The outcome; inbound calls have `answered-human` when an agent took them,
+    /// `abandoned` when the caller left a queue, none otherwise.
+    pub disposition: Option<Disposition>,
+    /// Q.850 cause of the end.
+    pub cause: Option<u16>,
+    /// The conversation's recording.
+    pub recording: Option<String>,
+    /// A voicemail: path and milliseconds.
+    pub voicemail: Option<(String, u64)>,
+}

@@ -1,0 +1,472 @@
+//! The switchboard: every call, agent, campaign and queue of a node in one machine.
+//!
+//! The contract, after the manner of sans-IO protocol machines:
+//! - [`Switchboard::handle`] takes what happened, [`Switchboard::command`] what a person
+//!   asks for, [`Switchboard::handle_timeout`] the passing of time; each is told the time;
+//! - [`Switchboard::poll_action`] gives what is to be done, in order, until it is empty;
+//! - [`Switchboard::poll_timeout`] says when to call `handle_timeout`.
+//!
+//! Nothing else changes the state of a call or an agent, so there is no race between
+//! them. Every phase of a call has a limit and a way out when it is reached
+//! ([`Switchboard::handle_timeout`]), so no call and no agent can be stuck.
+
+mod agents;
+mod calls;
+mod commands;
+mod connecting;
+mod dialing;
+mod ends;
+mod inbound;
+mod invariants;
+mod links;
+mod phases;
+mod shares;
+#[cfg(test)]
+mod tests;
+mod views;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
+
+use crate::{
+    agent::{Agent, AgentState},
+    call::Call,
+    campaign::{CampaignCounters, CampaignSettings, CampaignState},
+    dialer::RateLimit,
+    ids::{
+        AgentSessionId, AttemptId, CallId, CampaignId, ContactId, FlowId, QueueId, TrunkId, UserId,
+    },
+    ivr,
+    live::{Change, ServerView},
+    phone::PhoneNumber,
+    record::Write,
+    telephony::{self, ChannelId, ServerName, SessionId},
+    time::Timestamp,
+};
+
+pub use commands::{Command, Refused};
+pub use links::{Restored, RestoredCall, RestoredSession};
+
+/// Late signals of an unanswered attempt are awaited this long after its channel is gone:
+/// for a busy number Asterisk reports the Originate's outcome before the end of the dial.
+const SETTLE_MS: u64 = 500;
+
+/// A channel that was told to end, or should have told of itself, is looked for after this time.
+const OVERDUE_MS: u64 = 5_000;
+
+/// Set-up time on top of the ring time before a line that says nothing is looked for.
+const SET_UP_MS: u64 = 10_000;
+
+/// Answer to hand-over: answering machine detection takes 5 s at most by default.
+const HAND_OVER_MS: u64 = 20_000;
+
+/// Time for a bridge to a nailed-up leg to come up.
+const CONNECT_MS: u64 = 5_000;
+
+/// How long an agent's station rings for one call, in seconds.
+const STATION_RING_S: u32 = 20;
+
+/// A message is hung up after this time, however long its sound file is.
+const MESSAGE_MS: u64 = 120_000;
+
+/// Calls that say nothing for so long are looked for.
+const LOOK_MS: u64 = 300_000;
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// On an exchange.
+    Telephony(telephony::Event),
+    /// A claim was carried out: these attempts are committed and may be dialed.
+    Claimed {
+        /// For which campaign.
+        campaign: CampaignId,
+        /// How many were asked for.
+        asked: u32,
+        /// The attempts, at most as many as asked for.
+        attempts: Vec<NewAttempt>,
+        /// When the list has something more, if it had less than asked for;
+        /// `None` with fewer attempts than asked for means that the list is used up.
+        next_due: Option<Timestamp>,
+    },
+    /// A claim could not be carried out.
+    ClaimFailed {
+        /// For which campaign.
+        campaign: CampaignId,
+        /// How many were asked for.
+        asked: u32,
+        /// Another runner has taken the campaign over.
+        stale: bool,
+    },
+    /// The flow of a DID was looked up.
+    FlowFound {
+        /// For which call.
+        call: CallId,
+        /// The published flow, if the number has one.
+        route: Option<InboundRoute>,
+    },
+    /// What the database knows after a start, once, before anything else.
+    Restored(Box<Restored>),
+}
+
+/// An attempt that was committed and waits to be dialed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAttempt {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Its contact.
+    pub contact: ContactId,
+    /// The number to dial.
+    pub number: PhoneNumber,
+    /// Which attempt of the contact this is, from 1.
+    pub ordinal: u32,
+}
+
+/// Where an inbound call goes.
+#[derive(Debug, Clone)]
+pub struct InboundRoute {
+    /// The flow.
+    pub id: FlowId,
+    /// Its published version.
+    pub version: i32,
+    /// The flow itself.
+    pub flow: Arc<ivr::Flow>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "see Write: a box for each of the many is not worth it"
+)]
+pub enum Action {
+    /// Tell an adapter.
+    Telephony(telephony::Command),
+    /// Make this durable.
+    Write(Write),
+    /// Claim contacts and commit attempts; answered by [`Input::Claimed`] or [`Input::ClaimFailed`].
+    Claim {
+        /// For which campaign.
+        campaign: CampaignId,
+        /// The epoch of this runner.
+        epoch: i64,
+        /// The trunk and caller id to write on the attempts.
+        trunk: TrunkId,
+        /// The exchange that will dial.
+        server: ServerName,
+        /// How many.
+        count: u32,
+    },
+    /// Look the flow of a DID up; answered by [`Input::FlowFound`].
+    FindFlow {
+        /// For which call.
+        call: CallId,
+        /// The number that was dialed.
+        did: String,
+    },
+    /// Tell those who watch.
+    Publish(Change),
+}
+
+/// Figures of the whole switchboard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Invariants found broken.
+    pub violations: u64,
+    /// Calls of an earlier run that were found alive.
+    pub adopted: u64,
+    /// Differences that a snapshot corrected.
+    pub corrected: u64,
+    /// Channels without an owner that were hung up.
+    pub orphans: u64,
+    /// Calls that are not closed.
+    pub calls: usize,
+    /// Agents with a session.
+    pub agents: usize,
+    /// Milliseconds that agents spent on calls and wrapping up.
+    pub busy_ms: u64,
+    /// Milliseconds that agents spent waiting for a call.
+    pub waiting_ms: u64,
+}
+
+#[derive(Debug)]
+struct Campaign {
+    settings: CampaignSettings,
+    state: CampaignState,
+    epoch: i64,
+    counters: CampaignCounters,
+    /// Contacts asked for and not yet answered by the store.
+    claiming: u32,
+    /// The epoch under which they were asked for.
+    claim_epoch: i64,
+    /// While they were asked for, the list got something that is due at this time: the
+    /// answer may be older than that.
+    recheck: Option<Timestamp>,
+    /// The list had nothing more; asked again at this time.
+    idle_until: Option<Timestamp>,
+    /// The list is used up: the campaign is finished when its last call is closed.
+    used_up: bool,
+}
+
+#[derive(Debug)]
+struct Trunk {
+    max_channels: u32,
+    rate: RateLimit,
+}
+
+#[derive(Debug)]
+struct Server {
+    up: bool,
+    since: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The phase that the call is in has reached its limit. One per call, at [`Call::limit`]:
+    /// several phases can begin at one timestamp, so the time of entry names none of them.
+    Call(CallId),
+    /// The state that the agent entered at this time has reached its limit.
+    Agent(UserId, Timestamp),
+    /// Dial the leg of this agent session again, if it still has this number of legs.
+    Leg(AgentSessionId, u32),
+    /// Ask this exchange for a snapshot.
+    Sync(ServerName),
+    /// Look at the campaigns again: a rate limit or a due retry lets lines go.
+    Dial,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Switchboard {
+    campaigns: BTreeMap<CampaignId, Campaign>,
+    trunks: BTreeMap<TrunkId, Trunk>,
+    agents: BTreeMap<UserId, Agent>,
+    sessions_of_agents: HashMap<AgentSessionId, UserId>,
+    calls: HashMap<CallId, Call>,
+    by_channel: HashMap<ChannelId, CallId>,
+    by_session: HashMap<SessionId, CallId>,
+    /// Calls that wait for an agent, outbound ones first, then by how long they have waited.
+    waiting: BTreeSet<(bool, Timestamp, CallId)>,
+    servers: BTreeMap<ServerName, Server>,
+    /// Snapshots that were asked for and have not come, and when they were asked for.
+    syncing: BTreeMap<ServerName, Timestamp>,
+    timers: BTreeSet<(Timestamp, Timer)>,
+    /// The one [`Timer::Dial`] that is armed.
+    dial_at: Option<Timestamp>,
+    /// Campaigns of which something changed in this input: told to those who watch, and
+    /// finished when they are done, once at its end.
+    touched: BTreeSet<CampaignId>,
+    actions: VecDeque<Action>,
+    draining: bool,
+    stats: Stats,
+}
+
+impl Switchboard {
+    /// An empty switchboard.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes what happened.
+    pub fn handle(&mut self, now: Timestamp, input: Input) {
+        match input {
+            Input::Telephony(event) => self.telephony(now, event),
+            Input::Claimed {
+                campaign,
+                asked,
+                attempts,
+                next_due,
+            } => {
+                self.claimed(now, &campaign, asked, attempts, next_due);
+            }
+            Input::ClaimFailed {
+                campaign,
+                asked,
+                stale,
+            } => self.claim_failed(now, &campaign, asked, stale),
+            Input::FlowFound { call, route } => self.flow_found(now, call, route),
+            Input::Restored(restored) => self.restore(now, *restored),
+        }
+        self.settle(now);
+    }
+
+    /// Carries out what a person asks for.
+    ///
+    /// # Errors
+    /// [`Refused`], with a text for the person, when it cannot be done; nothing has changed then.
+    pub fn command(&mut self, now: Timestamp, command: Command) -> Result<(), Refused> {
+        let result = self.carry_out(now, command);
+        self.settle(now);
+        result
+    }
+
+    /// Lets time pass: whatever reached its limit takes its way out.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        while let Some((due, _)) = self.timers.first() {
+            if *due > now {
+                break;
+            }
+            if let Some((_, timer)) = self.timers.pop_first() {
+                match timer {
+                    Timer::Call(call) => self.call_overdue(now, call),
+                    Timer::Agent(agent, since) => self.agent_overdue(now, &agent, since),
+                    Timer::Leg(session, legs) => self.redial_leg(now, session, legs),
+                    Timer::Sync(server) => self.sync(now, server),
+                    Timer::Dial => self.dial_at = None,
+                }
+            }
+        }
+        self.settle(now);
+    }
+
+    /// When to call [`Self::handle_timeout`] at the latest.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(due, _)| *due)
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Figures of the whole switchboard. O(agents).
+    pub fn stats(&self, now: Timestamp) -> Stats {
+        let mut stats = Stats {
+            calls: self.calls.len(),
+            agents: self.agents.len(),
+            ..self.stats
+        };
+        for agent in self.agents.values() {
+            let mut agent = agent.clone();
+            agent.account(now);
+            stats.busy_ms += agent.busy_ms;
+            stats.waiting_ms += agent.waiting_ms;
+        }
+        stats
+    }
+
+    /// Stops placing calls; those in progress go on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// What follows from any change: waiting calls get agents, campaigns dial.
+    fn settle(&mut self, now: Timestamp) {
+        self.assign(now);
+        self.dial(now);
+        self.review_campaigns(now);
+        self.check_invariants();
+    }
+
+    fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    fn telephony_command(&mut self, command: telephony::Command) {
+        self.act(Action::Telephony(command));
+    }
+
+    fn session_command(&mut self, session: SessionId, command: telephony::SessionCommand) {
+        self.telephony_command(telephony::Command::Session { session, command });
+    }
+
+    fn write(&mut self, write: Write) {
+        self.act(Action::Write(write));
+    }
+
+    fn arm(&mut self, at: Timestamp, timer: Timer) {
+        self.timers.insert((at, timer));
+    }
+
+    /// Wakes up at this time, or sooner, to look at the campaigns.
+    fn arm_dial(&mut self, at: Timestamp) {
+        match self.dial_at {
+            Some(armed) if armed <= at => return,
+            Some(armed) => _ = self.timers.remove(&(armed, Timer::Dial)),
+            None => {}
+        }
+        self.dial_at = Some(at);
+        self.arm(at, Timer::Dial);
+    }
+
+    /// Asks for a snapshot, unless one is on its way: a thousand calls that are looked for
+    /// at once need one list of channels, not a thousand.
+    fn sync(&mut self, now: Timestamp, server: ServerName) {
+        let on_its_way = self.syncing.get(&server).is_some_and(|asked| {
+            *asked <= now && crate::time::millis_between(*asked, now) < OVERDUE_MS
+        });
+        if on_its_way {
+            return;
+        }
+        self.syncing.insert(server.clone(), now);
+        self.telephony_command(telephony::Command::Sync { server });
+    }
+
+    // === Agents ===
+
+    /// The only place where the state of an agent changes.
+    fn set_agent(&mut self, now: Timestamp, id: &UserId, state: AgentState, cause: &'static str) {
+        let Some(agent) = self.agents.get_mut(id) else {
+            return;
+        };
+        agent.account(now);
+        agent.state = state.clone();
+        agent.since = now;
+        if !state.has_call() {
+            agent.call = None;
+        }
+        let write = Write::AgentChanged {
+            session: agent.login.session,
+            agent: id.clone(),
+            state,
+            cause,
+            call: agent.call,
+            at: now,
+        };
+        self.write(write);
+        self.publish_agent(id);
+    }
+
+    // === Campaigns and servers ===
+
+    fn count(&mut self, campaign: &CampaignId, count: impl FnOnce(&mut CampaignCounters)) {
+        if let Some(entry) = self.campaigns.get_mut(campaign) {
+            count(&mut entry.counters);
+            self.touch(campaign);
+        }
+    }
+
+    fn touch(&mut self, campaign: &CampaignId) {
+        self.touched.insert(campaign.clone());
+    }
+
+    fn set_server(&mut self, now: Timestamp, name: &ServerName, up: bool) {
+        let server = self.servers.entry(name.clone()).or_insert(Server {
+            up: !up,
+            since: now,
+        });
+        if server.up != up {
+            server.up = up;
+            server.since = now;
+            let view = ServerView {
+                name: name.clone(),
+                up,
+                since: now,
+            };
+            self.act(Action::Publish(Change::Server(view)));
+        }
+    }
+
+    fn server_up(&self, name: &ServerName) -> bool {
+        self.servers.get(name).is_some_and(|server| server.up)
+    }
+
+    /// Agents on this exchange who serve this queue, whatever their state.
+    fn queue_has_agents(&self, server: &ServerName, queue: &QueueId) -> bool {
+        self.agents
+            .values()
+            .any(|agent| agent.login.server == *server && agent.login.queues.contains(queue))
+    }
+}

@@ -1,0 +1,271 @@
+//! What people ask for.
+
+use super::Switchboard;
+use crate::{
+    agent::{Agent, AgentState, Leg, LegMode, Login, Wish},
+    call::Phase,
+    campaign::{CampaignSettings, CampaignState},
+    ids::{CallId, CampaignId, UserId},
+    live::Change,
+    record::Write,
+    telephony,
+    time::Timestamp,
+};
+
+/// A request of a person, already authorised.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Log an agent in at a station.
+    LogIn(Login),
+    /// Take calls.
+    Ready(UserId),
+    /// Take no calls; during a call, after it.
+    Pause {
+        /// Who.
+        agent: UserId,
+        /// Why, shown on the board.
+        reason: String,
+    },
+    /// End the wrap-up now.
+    EndWrapUp(UserId),
+    /// Log out; during a call, after it.
+    LogOut(UserId),
+    /// Hang a customer up.
+    HangUp(CallId),
+    /// Learn of a campaign or its changed settings.
+    Configure(Box<CampaignSettings>),
+    /// Start a campaign, or let a paused one go on.
+    Start {
+        /// Which.
+        campaign: CampaignId,
+        /// The epoch given by the database.
+        epoch: i64,
+    },
+    /// Place no new calls.
+    PauseCampaign(CampaignId),
+    /// Place no new calls and hang up those that are not answered.
+    Stop(CampaignId),
+    /// Contacts were added: a finished or idle list is looked at again.
+    ContactsAdded(CampaignId),
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The agent has no session.
+    #[error("agent {0} is not logged in: log in at a station first")]
+    NotLoggedIn(UserId),
+    /// The agent has a session already.
+    #[error("agent {agent} is already logged in at {station}: log out there first")]
+    AlreadyLoggedIn {
+        /// Who.
+        agent: UserId,
+        /// Where.
+        station: String,
+    },
+    /// The station is somebody else's.
+    #[error("station {station} is in use by agent {by}")]
+    StationInUse {
+        /// Which.
+        station: String,
+        /// By whom.
+        by: UserId,
+    },
+    /// It makes no sense in this state.
+    #[error("agent {agent} is {state}: {hint}")]
+    WrongState {
+        /// Who.
+        agent: UserId,
+        /// What they are.
+        state: &'static str,
+        /// What to do instead.
+        hint: &'static str,
+    },
+    /// No such campaign is loaded.
+    #[error("campaign {0} is not known here")]
+    UnknownCampaign(CampaignId),
+    /// No such call is alive.
+    #[error("call {0} is over")]
+    UnknownCall(CallId),
+}
+
+impl Switchboard {
+    pub(super) fn carry_out(&mut self, now: Timestamp, command: Command) -> Result<(), Refused> {
+        match command {
+            Command::LogIn(login) => self.log_in(now, login),
+            Command::Ready(agent) => self.ready(now, &agent),
+            Command::Pause { agent, reason } => self.pause(now, &agent, reason),
+            Command::EndWrapUp(agent) => self.end_wrap_up(now, &agent),
+            Command::LogOut(agent) => self.log_out(now, &agent),
+            Command::HangUp(call) => {
+                let entry = self.calls.get(&call).ok_or(Refused::UnknownCall(call))?;
+                if entry.phase != Phase::Ending {
+                    self.hang_up_customer(now, call);
+                }
+                Ok(())
+            }
+            Command::Configure(settings) => {
+                self.configure(now, *settings);
+                Ok(())
+            }
+            Command::Start { campaign, epoch } => {
+                let entry = self
+                    .campaigns
+                    .get_mut(&campaign)
+                    .ok_or_else(|| Refused::UnknownCampaign(campaign.clone()))?;
+                entry.epoch = epoch;
+                entry.used_up = false;
+                entry.idle_until = None;
+                self.list_has_more(&campaign, now);
+                self.set_campaign(now, &campaign, CampaignState::Running);
+                Ok(())
+            }
+            Command::PauseCampaign(campaign) => self.halt(now, &campaign, CampaignState::Paused),
+            Command::Stop(campaign) => {
+                self.halt(now, &campaign, CampaignState::Stopped)?;
+                self.cancel_unanswered(now, &campaign);
+                Ok(())
+            }
+            Command::ContactsAdded(campaign) => {
+                self.list_has_more(&campaign, now);
+                Ok(())
+            }
+        }
+    }
+
+    fn log_in(&mut self, now: Timestamp, login: Login) -> Result<(), Refused> {
+        if let Some(agent) = self.agents.get(&login.agent) {
+            return Err(Refused::AlreadyLoggedIn {
+                agent: login.agent,
+                station: agent.login.station.clone(),
+            });
+        }
+        let holder = self
+            .agents
+            .values()
+            .find(|a| a.login.station == login.station && a.login.server == login.server);
+        if let Some(holder) = holder {
+            return Err(Refused::StationInUse {
+                station: login.station,
+                by: holder.login.agent.clone(),
+            });
+        }
+        let id = login.agent.clone();
+        self.write(Write::SessionOpened {
+            session: login.session,
+            agent: id.clone(),
+            server: login.server.clone(),
+            station: login.station.clone(),
+            leg_mode: login.leg_mode,
+            at: now,
+        });
+        let nailed_up = login.leg_mode == LegMode::NailedUp;
+        let state = Agent::new(login, now);
+        self.sessions_of_agents
+            .insert(state.login.session, id.clone());
+        let initial = state.state.clone();
+        self.agents.insert(id.clone(), state);
+        self.set_agent(now, &id, initial, "log-in");
+        if nailed_up {
+            self.dial_leg(now, &id);
+        }
+        Ok(())
+    }
+
+    fn logged_in(&mut self, agent: &UserId) -> Result<&mut Agent, Refused> {
+        self.agents
+            .get_mut(agent)
+            .ok_or_else(|| Refused::NotLoggedIn(agent.clone()))
+    }
+
+    fn ready(&mut self, now: Timestamp, id: &UserId) -> Result<(), Refused> {
+        let agent = self.logged_in(id)?;
+        agent.wish = Wish::Ready;
+        let idle = matches!(agent.state, AgentState::Paused(_));
+        if agent.reachable() {
+            if idle {
+                self.set_agent(now, id, AgentState::Available, "ready");
+            }
+        } else if agent.leg == Leg::Down {
+            // Also in the middle of a call or of wrapping up: a leg that was given up is
+            // dialed for nobody else.
+            agent.leg_failures = 0;
+            self.dial_leg(now, id);
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, now: Timestamp, id: &UserId, reason: String) -> Result<(), Refused> {
+        let agent = self.logged_in(id)?;
+        agent.wish = Wish::Pause(reason.clone());
+        match agent.state {
+            AgentState::Available | AgentState::Paused(_) | AgentState::WrapUp => {
+                self.set_agent(now, id, AgentState::Paused(reason), "pause");
+            }
+            AgentState::Reserved
+            | AgentState::Ringing
+            | AgentState::OnCall
+            | AgentState::OnHold
+            | AgentState::Offline => {}
+        }
+        Ok(())
+    }
+
+    fn end_wrap_up(&mut self, now: Timestamp, id: &UserId) -> Result<(), Refused> {
+        let agent = self.logged_in(id)?;
+        if agent.state != AgentState::WrapUp {
+            return Err(Refused::WrongState {
+                agent: id.clone(),
+                state: agent.state.as_str(),
+                hint: "there is no wrap-up to end",
+            });
+        }
+        self.rest(now, id, "wrap-up ended");
+        Ok(())
+    }
+
+    fn log_out(&mut self, now: Timestamp, id: &UserId) -> Result<(), Refused> {
+        let agent = self.logged_in(id)?;
+        agent.wish = Wish::LogOut;
+        if !agent.state.has_call() {
+            self.close_session(now, id, "log-out");
+        }
+        Ok(())
+    }
+
+    /// Ends the session of an agent who has no call.
+    pub(super) fn close_session(&mut self, now: Timestamp, id: &UserId, cause: &'static str) {
+        self.set_agent(now, id, AgentState::Offline, cause);
+        let Some(agent) = self.agents.remove(id) else {
+            return;
+        };
+        self.sessions_of_agents.remove(&agent.login.session);
+        if let Some(channel) = agent.leg.channel() {
+            self.telephony_command(telephony::Command::HangUp {
+                server: agent.login.server.clone(),
+                channel: channel.clone(),
+            });
+        }
+        self.stats.busy_ms += agent.busy_ms;
+        self.stats.waiting_ms += agent.waiting_ms;
+        self.write(Write::SessionClosed {
+            session: agent.login.session,
+            cause,
+            at: now,
+        });
+        self.act(super::Action::Publish(Change::AgentGone { id: id.clone() }));
+    }
+
+    fn halt(
+        &mut self,
+        now: Timestamp,
+        campaign: &CampaignId,
+        state: CampaignState,
+    ) -> Result<(), Refused> {
+        if !self.campaigns.contains_key(campaign) {
+            return Err(Refused::UnknownCampaign(campaign.clone()));
+        }
+        self.set_campaign(now, campaign, state);
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! Customers and agents together: who gets whom, and what becomes of the connection.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{STATION_RING_S, Switchboard};
+use crate::{
+    agent::{Agent, AgentState, LegMode},
+    call::{Call, Kind, Phase},
+    ids::{CallId, CampaignId, QueueId, UserId},
+    record::Write,
+    telephony::{ChannelId, ConnectOutcome, ConnectTarget, ServerName, SessionCommand},
+    time::Timestamp,
+};
+
+/// What an agent serves, and on which exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Skill<'a> {
+    Campaign(&'a ServerName, &'a CampaignId),
+    Queue(&'a ServerName, &'a QueueId),
+}
+
+impl Switchboard {
+    /// Gives waiting calls to the agents who have waited longest.
+    pub(super) fn assign(&mut self, now: Timestamp) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        for (id, agent) in self.pairs() {
+            self.connect(now, id, &agent);
+        }
+    }
+
+    /// Waiting calls in their order, each with the agent who has been idle longest.
+    ///
+    /// Idle agents are laid out once by what they serve, so this is linear in the waiting
+    /// calls and in what the idle agents serve.
+    fn pairs(&self) -> Vec<(CallId, UserId)> {
+        let mut wanted: BTreeMap<Skill<'_>, VecDeque<&UserId>> = BTreeMap::new();
+        let waiting: Vec<(CallId, Skill<'_>)> = self
+            .waiting
+            .iter()
+            .filter_map(|(_, _, id)| Some((*id, self.skill_wanted(self.calls.get(id)?)?)))
+            .collect();
+        for (_, skill) in &waiting {
+            wanted.entry(*skill).or_default();
+        }
+        let mut idle: Vec<&Agent> = self
+            .agents
+            .values()
+            .filter(|agent| agent.can_take_call())
+            .collect();
+        idle.sort_by_key(|agent| (agent.since, &agent.login.agent));
+        for agent in idle {
+            let server = &agent.login.server;
+            let campaigns = agent
+                .login
+                .campaigns
+                .iter()
+                .map(|c| Skill::Campaign(server, c));
+            let queues = agent.login.queues.iter().map(|q| Skill::Queue(server, q));
+            for skill in campaigns.chain(queues) {
+                if let Some(agents) = wanted.get_mut(&skill) {
+                    agents.push_back(&agent.login.agent);
+                }
+            }
+        }
+        let mut taken: BTreeSet<&UserId> = BTreeSet::new();
+        let mut pairs = Vec::new();
+        for (id, skill) in waiting {
+            let Some(agents) = wanted.get_mut(&skill) else {
+                continue;
+            };
+            while let Some(agent) = agents.pop_front() {
+                if taken.insert(agent) {
+                    pairs.push((id, agent.clone()));
+                    break;
+                }
+            }
+        }
+        pairs
+    }
+
+    /// What an agent must serve to take this call now.
+    fn skill_wanted<'a>(&self, call: &'a Call) -> Option<Skill<'a>> {
+        call.session?;
+        // Before an exchange has told what it has, an agent taken over from the run before
+        // may be talking on it.
+        self.servers.get(&call.server)?;
+        match &call.kind {
+            Kind::Outbound(facts) => Some(Skill::Campaign(&call.server, &facts.campaign)),
+            Kind::Inbound(facts) => facts
+                .queue
+                .as_ref()
+                .map(|queue| Skill::Queue(&call.server, queue)),
+        }
+    }
+
+    fn connect(&mut self, now: Timestamp, id: CallId, agent_id: &UserId) {
+        let Some(session) = self.calls.get(&id).and_then(|call| call.session) else {
+            return;
+        };
+        let Some(agent) = self.agents.get_mut(agent_id) else {
+            return;
+        };
+        let (target, state) = match (agent.login.leg_mode, agent.leg.channel()) {
+            (LegMode::NailedUp, Some(leg)) => {
+                (ConnectTarget::Leg(leg.clone()), AgentState::Reserved)
+            }
+            (LegMode::NailedUp, None) => return,
+            (LegMode::RingPerCall, _) => (
+                ConnectTarget::Ring {
+                    endpoint: agent.login.station.clone(),
+                    seconds: STATION_RING_S,
+                },
+                AgentState::Ringing,
+            ),
+        };
+        agent.call = Some(id);
+        self.set_agent(now, agent_id, state, "call offered");
+        let record = self.recording_of(id);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.agent = Some(agent_id.clone());
+            call.recording.clone_from(&record);
+        }
+        self.set_phase(now, id, Phase::Connecting);
+        self.session_command(session, SessionCommand::Connect { target, record });
+    }
+
+    fn recording_of(&self, id: CallId) -> Option<String> {
+        let wanted = self
+            .calls
+            .get(&id)
+            .and_then(Call::campaign)
+            .and_then(|c| self.campaigns.get(c))
+            .is_some_and(|c| c.settings.record);
+        wanted.then(|| format!("{id}.wav"))
+    }
+
+    /// The customer's channel entered a bridge.
+    pub(super) fn bridged(&mut self, now: Timestamp, channel: &ChannelId) {
+        let Some(id) = self.by_channel.get(channel).copied() else {
+            return;
+        };
+        if self.calls.get(&id).is_some_and(Call::may_become_bridged) {
+            self.note_bridged(now, id);
+        } else if let Some(call) = self.calls.get_mut(&id)
+            && call.phase == Phase::Bridged
+        {
+            call.unbridged_at = None;
+        }
+    }
+
+    pub(super) fn note_bridged(&mut self, now: Timestamp, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let at = *call.bridged_at.get_or_insert(now);
+        call.signals.bridged = true;
+        call.unbridged_at = None;
+        let agent = call.agent.clone();
+        if agent.is_some() {
+            call.talked_to.clone_from(&agent);
+        }
+        let outbound = match &call.kind {
+            Kind::Outbound(facts) => Some((facts.attempt, facts.campaign.clone())),
+            Kind::Inbound(_) => None,
+        };
+        // Also without an agent whom we know: a conversation found after a restart goes on.
+        self.set_phase(now, id, Phase::Bridged);
+        let Some(agent) = agent else {
+            return;
+        };
+        self.set_agent(now, &agent, AgentState::OnCall, "connected");
+        if let Some((attempt, campaign)) = outbound {
+            self.write(Write::AttemptBridged { attempt, agent, at });
+            self.count(&campaign, |counters| counters.bridged += 1);
+        }
+    }
+
+    pub(super) fn connect_ended(&mut self, now: Timestamp, id: CallId, outcome: ConnectOutcome) {
+        if outcome == ConnectOutcome::Talked
+            && self
+                .calls
+                .get(&id)
+                .is_some_and(|c| c.phase == Phase::Connecting)
+        {
+            // FastAGI and AMI are two sockets: the end of a very short conversation can
+            // overtake the news that it began.
+            self.note_bridged(now, id);
+        }
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        let Some(session) = call.session else { return };
+        match call.phase {
+            // They talked: the agent hung up, or the customer did and their channel's end follows.
+            Phase::Bridged => {
+                self.release_agent(now, id, "conversation ended");
+                self.set_phase(now, id, Phase::Ending);
+                self.session_command(session, SessionCommand::HangUp);
+            }
+            Phase::Connecting => {
+                let agent = call.agent.clone();
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.agent = None;
+                    call.recording = None;
+                }
+                if let Some(agent) = agent {
+                    let reason = match outcome {
+                        ConnectOutcome::NoAnswer => crate::agent::NO_ANSWER,
+                        ConnectOutcome::Failed | ConnectOutcome::Talked => crate::agent::LEG_LOST,
+                    };
+                    self.station_failed(now, &agent, reason);
+                }
+                // Another agent may still be in time.
+                self.set_phase(now, id, Phase::Waiting);
+            }
+            Phase::Restored
+            | Phase::Dialing
+            | Phase::Ringing
+            | Phase::Answered
+            | Phase::Flow
+            | Phase::Waiting
+            | Phase::Message
+            | Phase::Ending => {}
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The switchboard as those who work with it see it: what happens, and what it does.
+
+mod agents;
+mod campaigns;
+mod fixtures;
+mod harness;
+mod inbound;
+mod links;
+mod outbound;
+mod properties;
+mod restart;
+mod world;

@@ -1,0 +1,310 @@
+//! The daemon was killed: what the database and the exchange know is taken up again.
+
+use super::harness::*;
+use crate::{
+    agent::{AgentState, LegMode},
+    call::{AttemptFacts, InboundFacts, Kind, Phase},
+    campaign::CampaignState,
+    disposition::Disposition,
+    ids::{AttemptId, CallId, ContactId, UserId},
+    record::Write,
+    switchboard::{Command, Input, Restored, RestoredCall, RestoredSession},
+    telephony::{ChannelId, Event, SessionId, SessionKind},
+    time::{Timestamp, after},
+};
+use uuid::Uuid;
+
+const SESSION: u128 = 77;
+
+fn attempt() -> AttemptId {
+    AttemptId(Uuid::from_u128(1))
+}
+
+fn customer() -> ChannelId {
+    ChannelId::for_attempt(attempt())
+}
+
+fn outbound(answered: bool, bridged: Option<&str>) -> RestoredCall {
+    let facts = AttemptFacts {
+        attempt: attempt(),
+        campaign: campaign_id(CAMPAIGN),
+        contact: ContactId::generate(Uuid::from_u128(1)),
+        number: number(),
+        ordinal: 1,
+        epoch: 1,
+    };
+    RestoredCall {
+        id: CallId::from(attempt()),
+        server: server(),
+        channel: customer(),
+        kind: Kind::Outbound(facts),
+        started_at: start_of_time(),
+        answered_at: answered.then(|| at(5)),
+        bridged: bridged.map(|agent| (at(6), user(agent))),
+    }
+}
+
+fn at(seconds: u64) -> Timestamp {
+    after(start_of_time(), seconds * 1_000)
+}
+
+fn session(leg_mode: LegMode, state: AgentState) -> RestoredSession {
+    RestoredSession {
+        login: login("zoe", SESSION, leg_mode),
+        legs_dialed: 2,
+        state,
+    }
+}
+
+fn leg() -> ChannelId {
+    ChannelId::for_leg(crate::ids::AgentSessionId(Uuid::from_u128(SESSION)), 2)
+}
+
+fn restarted(calls: Vec<RestoredCall>, sessions: Vec<RestoredSession>) -> Lab {
+    let mut lab = Lab::unconnected();
+    lab.now = at(60);
+    lab.list.extend([0; 5]);
+    let campaigns = vec![(settings(CAMPAIGN), CampaignState::Running, 4)];
+    lab.input(Input::Restored(Box::new(Restored {
+        campaigns,
+        calls,
+        sessions,
+    })));
+    lab.pass(2_000);
+    lab
+}
+
+fn has_call(lab: &Lab, agent: &UserId) -> Option<CallId> {
+    lab.board.agents[agent].call
+}
+
+#[test]
+fn a_conversation_is_adopted_with_the_agent_whose_leg_is_in_its_bridge() {
+    let mut lab = restarted(
+        vec![outbound(true, None)],
+        vec![session(LegMode::NailedUp, AgentState::Reserved)],
+    );
+    assert!(!lab.state("zoe").has_call());
+    lab.snapshot(&[
+        live(&customer(), true, Some("b")),
+        live(&leg(), true, Some("b")),
+    ]);
+    assert_eq!(lab.state("zoe"), AgentState::OnCall);
+    assert_eq!(has_call(&lab, &user("zoe")), Some(CallId::from(attempt())));
+    assert_eq!(lab.board.stats(lab.now).adopted, 1);
+    assert!(
+        lab.legs().is_empty() && lab.dialed().is_empty(),
+        "nothing is dialed twice"
+    );
+    lab.hangs_up(&customer(), 16);
+    assert_eq!(lab.dispositions(), [Disposition::AnsweredHuman]);
+    assert_eq!(lab.state("zoe"), AgentState::WrapUp);
+}
+
+#[test]
+fn a_conversation_at_a_rung_station_is_adopted_with_the_agent_in_the_database() {
+    let mut lab = restarted(
+        vec![outbound(true, Some("zoe"))],
+        vec![session(LegMode::RingPerCall, AgentState::OnCall)],
+    );
+    lab.snapshot(&[live(&customer(), true, Some("b"))]);
+    assert_eq!(lab.state("zoe"), AgentState::OnCall);
+    let bridged = lab.writes().find_map(|w| match w {
+        Write::AttemptBridged { at, .. } => Some(*at),
+        _ => None,
+    });
+    assert_eq!(
+        bridged,
+        Some(at(6)),
+        "it was connected before the restart, not now"
+    );
+    lab.hangs_up(&customer(), 16);
+    assert_eq!(lab.records()[0].bridged_at, Some(at(6)));
+}
+
+#[test]
+fn a_conversation_without_a_known_agent_goes_on() {
+    let mut lab = restarted(vec![outbound(true, None)], vec![]);
+    for _ in 0..3 {
+        lab.snapshot(&[live(&customer(), true, Some("b"))]);
+        lab.pass(400_000);
+    }
+    assert_eq!(lab.phase(attempt()), Some(Phase::Bridged));
+    assert_eq!(lab.board.stats(lab.now).adopted, 1);
+    lab.hangs_up(&customer(), 16);
+    assert_eq!(lab.dispositions(), [Disposition::AnsweredHuman]);
+}
+
+#[test]
+fn an_agent_who_may_be_talking_gets_no_call_before_the_exchange_was_heard() {
+    let mut lab = restarted(
+        vec![outbound(true, Some("zoe"))],
+        vec![session(LegMode::RingPerCall, AgentState::OnCall)],
+    );
+    let session = SessionId(1);
+    lab.event(Event::SessionOpened {
+        session,
+        server: server(),
+        channel: ChannelId::from("1763630000.12"),
+        kind: SessionKind::Inbound {
+            call: CallId(Uuid::from_u128(50)),
+            did: "+33123456789".to_owned(),
+            caller: None,
+        },
+    });
+    lab.input(Input::FlowFound {
+        call: CallId(Uuid::from_u128(50)),
+        route: Some(route()),
+    });
+    lab.says(
+        session,
+        crate::telephony::SessionEvent::Queued {
+            queue: queue_id(),
+            max_wait_s: 60,
+        },
+    );
+    assert_eq!(lab.state("zoe"), AgentState::Available);
+    lab.snapshot(&[
+        live(&customer(), true, Some("b")),
+        live(&ChannelId::from("1763630000.12"), true, None),
+    ]);
+    assert_eq!(has_call(&lab, &user("zoe")), Some(CallId::from(attempt())));
+}
+
+#[test]
+fn a_station_that_was_ringing_when_the_daemon_died_may_still_answer() {
+    let mut lab = restarted(vec![outbound(true, None)], vec![]);
+    lab.snapshot(&[live(&customer(), true, None)]);
+    assert_eq!(lab.phase(attempt()), Some(Phase::Answered));
+    lab.pass(10_000);
+    lab.bridges(&customer());
+    lab.pass(60_000);
+    assert_eq!(lab.hung_up(&customer()), 0);
+    assert_eq!(lab.phase(attempt()), Some(Phase::Bridged));
+}
+
+#[test]
+fn a_ringing_line_is_adopted_and_connected() {
+    let mut lab = restarted(
+        vec![outbound(false, None)],
+        vec![session(LegMode::NailedUp, AgentState::Available)],
+    );
+    lab.snapshot(&[live(&customer(), false, None), live(&leg(), true, None)]);
+    assert_eq!(lab.state("zoe"), AgentState::Available);
+    assert!(
+        lab.dialed().is_empty(),
+        "the adopted line speaks for the agent"
+    );
+    lab.talks(attempt());
+    assert_eq!(lab.state("zoe"), AgentState::OnCall);
+}
+
+#[test]
+fn what_vanished_while_the_daemon_was_away_is_unknown() {
+    let mut lab = restarted(
+        vec![outbound(false, None)],
+        vec![session(LegMode::NailedUp, AgentState::Available)],
+    );
+    lab.snapshot(&[live(&leg(), true, None)]);
+    lab.pass(1_000);
+    assert_eq!(lab.dispositions(), [Disposition::Unknown]);
+    assert_eq!(lab.dialed().len(), 1, "the campaign goes on");
+    assert_ne!(lab.dialed()[0], attempt());
+}
+
+#[test]
+fn a_waiting_customer_comes_back_through_the_dialplan() {
+    let mut lab = restarted(
+        vec![outbound(true, None)],
+        vec![session(LegMode::NailedUp, AgentState::Available)],
+    );
+    lab.snapshot(&[live(&customer(), true, None), live(&leg(), true, None)]);
+    let session = lab.hands_over(attempt(), None);
+    assert_eq!(lab.state("zoe"), AgentState::Reserved);
+    assert_eq!(lab.told(session).len(), 1);
+}
+
+#[test]
+fn a_customer_can_come_back_before_the_first_snapshot() {
+    let mut lab = restarted(
+        vec![outbound(true, None)],
+        vec![session(LegMode::NailedUp, AgentState::Available)],
+    );
+    lab.hands_over(attempt(), None);
+    lab.snapshot(&[live(&customer(), true, None), live(&leg(), true, None)]);
+    assert_eq!(lab.state("zoe"), AgentState::Reserved);
+    lab.bridges(&customer());
+    assert_eq!(lab.state("zoe"), AgentState::OnCall);
+}
+
+#[test]
+fn a_caller_comes_back_as_the_same_call() {
+    let channel = ChannelId::from("1763630000.12");
+    let id = CallId(Uuid::from_u128(50));
+    let facts = InboundFacts {
+        did: "+33123456789".to_owned(),
+        caller: None,
+        flow: None,
+        queue: None,
+        max_wait_s: 0,
+        voicemail: None,
+        transferred_to: None,
+        path: Vec::new(),
+    };
+    let call = RestoredCall {
+        id,
+        channel: channel.clone(),
+        kind: Kind::Inbound(facts),
+        ..outbound(true, None)
+    };
+    let mut lab = restarted(vec![call], vec![]);
+    lab.snapshot(&[live(&channel, true, None)]);
+    lab.event(Event::SessionOpened {
+        session: SessionId(1),
+        server: server(),
+        channel: channel.clone(),
+        kind: SessionKind::Inbound {
+            call: CallId(Uuid::from_u128(51)),
+            did: "+33123456789".to_owned(),
+            caller: None,
+        },
+    });
+    assert_eq!(lab.board.calls.keys().collect::<Vec<_>>(), [&id]);
+    assert!(
+        !lab.writes()
+            .any(|w| matches!(w, Write::InboundStarted { .. }))
+    );
+    lab.hangs_up(&channel, 16);
+    assert_eq!(lab.records().len(), 1);
+    lab.nothing_is_left();
+}
+
+#[test]
+fn stopping_before_the_first_snapshot_cuts_no_conversation() {
+    let mut lab = restarted(vec![outbound(true, Some("zoe"))], vec![]);
+    lab.command(Command::Stop(campaign_id(CAMPAIGN)));
+    assert_eq!(lab.hung_up(&customer()), 0);
+}
+
+#[test]
+fn a_leg_that_vanished_is_dialed_again_under_a_new_id() {
+    let mut lab = restarted(
+        vec![],
+        vec![session(LegMode::NailedUp, AgentState::Available)],
+    );
+    lab.snapshot(&[]);
+    lab.pass(2_000);
+    assert_eq!(lab.legs().len(), 1);
+    assert_ne!(lab.legs()[0], leg());
+    lab.answer_leg();
+    assert_eq!(lab.state("zoe"), AgentState::Available);
+}
+
+#[test]
+fn an_agent_who_was_paused_stays_paused() {
+    let lunch = AgentState::Paused("lunch".to_owned());
+    let mut lab = restarted(vec![], vec![session(LegMode::NailedUp, lunch.clone())]);
+    lab.snapshot(&[live(&leg(), true, None)]);
+    assert_eq!(lab.state("zoe"), lunch);
+    assert!(lab.dialed().is_empty());
+}

@@ -1,0 +1,69 @@
+//! What those who watch are told.
+
+use super::{Action, Switchboard};
+use crate::{
+    call::{Kind, Phase},
+    ids::{CallId, CampaignId, UserId},
+    live::{AgentView, CallView, CampaignView, Change},
+};
+
+impl Switchboard {
+    pub(super) fn publish_agent(&mut self, id: &UserId) {
+        if let Some(agent) = self.agents.get(id) {
+            let view = AgentView {
+                id: id.clone(),
+                name: agent.login.name.clone(),
+                session_id: agent.login.session,
+                state: agent.state.clone(),
+                since: agent.since,
+                station: agent.login.station.clone(),
+                leg_mode: agent.login.leg_mode,
+                reachable: agent.reachable(),
+                call_id: agent.call,
+                busy_ms: agent.busy_ms,
+                waiting_ms: agent.waiting_ms,
+            };
+            self.act(Action::Publish(Change::Agent(view)));
+        }
+    }
+
+    pub(super) fn publish_call(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        let (number, did, queue_id) = match &call.kind {
+            Kind::Outbound(facts) => (Some(facts.number.to_string()), None, None),
+            Kind::Inbound(facts) => {
+                let queue = facts.queue.clone().filter(|_| call.phase == Phase::Waiting);
+                (facts.caller.clone(), Some(facts.did.clone()), queue)
+            }
+        };
+        let view = CallView {
+            id,
+            direction: call.direction(),
+            campaign_id: call.campaign().cloned(),
+            queue_id,
+            number,
+            did,
+            phase: call.phase,
+            since: call.since,
+            started_at: call.started_at,
+            agent_id: call.agent.clone().or_else(|| call.talked_to.clone()),
+        };
+        self.act(Action::Publish(Change::Call(view)));
+    }
+
+    pub(super) fn publish_campaign(&mut self, id: &CampaignId, pending_lines: u32) {
+        if let Some(campaign) = self.campaigns.get(id) {
+            let view = CampaignView {
+                id: id.clone(),
+                name: campaign.settings.name.clone(),
+                state: campaign.state,
+                mode: campaign.settings.mode,
+                pending_lines,
+                counters: campaign.counters,
+            };
+            self.act(Action::Publish(Change::Campaign(view)));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Claiming contacts and committing attempts.
+
+use strowger_core::{
+    ids::{AttemptId, CampaignId, TrunkId},
+    switchboard::NewAttempt,
+    telephony::ServerName,
+    time::Timestamp,
+};
+
+use crate::{
+    Error, Store,
+    convert::{read, timestamp, uint, utc},
+};
+
+/// What a claim gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The attempts, committed; they must be dialed or ended.
+    pub attempts: Vec<NewAttempt>,
+    /// When there were fewer contacts than asked for: when the next one is due, if any is left.
+    pub next_due: Option<Timestamp>,
+}
+
+impl Store {
+    /// Claims up to `ids.len()` contacts that are due and commits one attempt for each,
+    /// in one transaction: what it returns may be dialed, and nothing else may.
+    ///
+    /// Contacts that another transaction is claiming are passed over. The numbers of a
+    /// contact are tried in turn, one per attempt.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] when the campaign has a newer runner or does not run.
+    pub async fn claim(
+        &self,
+        campaign: &CampaignId,
+        epoch: i64,
+        trunk: &TrunkId,
+        server: &ServerName,
+        ids: &[AttemptId],
+        now: Timestamp,
+    ) -> Result<Claimed, Error> {
+        let mut tx = self.pool.begin().await?;
+        // The share lock makes a change of runner wait for this claim, and this claim for it.
+        let current = sqlx::query_scalar!(
+            "SELECT epoch FROM campaigns WHERE id = $1 AND state = 'running' FOR SHARE",
+            campaign.as_str()
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if current != Some(epoch) {
+            return Err(Error::Stale);
+        }
+        let uuids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+        let rows = sqlx::query!(
+            r#"WITH picked AS (
+                 SELECT id, attempts_made FROM contacts
+                 WHERE campaign_id = $1 AND status = 'pending' AND next_attempt_at <= $2
+                 ORDER BY next_attempt_at, id
+                 LIMIT $3 FOR UPDATE SKIP LOCKED
+               ), numbered AS (
+                 SELECT p.id, p.attempts_made, ($4::uuid[])[row_number() OVER (ORDER BY p.id)] AS attempt_id
+                 FROM picked p
+               ), claimed AS (
+                 UPDATE contacts c
+                 SET status = 'claimed', claimed_by = n.attempt_id, attempts_made = c.attempts_made + 1, updated_at = $2
+                 FROM numbered n WHERE c.id = n.id
+                 RETURNING c.id, n.attempt_id, c.attempts_made
+               )
+               INSERT INTO attempts (id, campaign_id, contact_id, ordinal, number, trunk_id, server, epoch, created_at)
+               SELECT cl.attempt_id, $1, cl.id, cl.attempts_made, ph.number, $5, $6, $7, $2
+               FROM claimed cl
+               JOIN LATERAL (
+                 SELECT number FROM contact_phones WHERE contact_id = cl.id ORDER BY position
+                 OFFSET (cl.attempts_made - 1) % (SELECT count(*) FROM contact_phones WHERE contact_id = cl.id)
+                 LIMIT 1
+               ) ph ON true
+               RETURNING id, contact_id, number, ordinal"#,
+            campaign.as_str(),
+            utc(now),
+            i64::try_from(ids.len()).unwrap_or(i64::MAX),
+            &uuids,
+            trunk.as_str(),
+            &*server.0,
+            epoch
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let next_due = if rows.len() < ids.len() {
+            sqlx::query_scalar!(
+                "SELECT min(next_attempt_at) FROM contacts WHERE campaign_id = $1 AND status = 'pending'",
+                campaign.as_str()
+            )
+            .fetch_one(&mut *tx)
+            .await?
+        } else {
+            None
+        };
+        tx.commit().await?;
+        let attempts = rows
+            .into_iter()
+            .map(|row| {
+                Ok(NewAttempt {
+                    attempt: AttemptId(row.id),
+                    contact: read("attempts.contact_id", row.contact_id)?,
+                    number: read("attempts.number", row.number)?,
+                    ordinal: uint(row.ordinal),
+                })
+            })
+            .collect::<Result<_, Error>>()?;
+        Ok(Claimed {
+            attempts,
+            next_due: next_due.map(timestamp),
+        })
+    }
+}

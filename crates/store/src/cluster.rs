@@ -1,0 +1,307 @@
+//! A private PostgreSQL server in the data directory: the embedded default.
+//!
+//! Uses the server binaries of the system (Debian's `postgresql` package). It listens on a
+//! unix socket in its own directory and on no network. PostgreSQL refuses to run as root;
+//! started by root, the cluster belongs to the system user `postgres`.
+
+use std::{
+    ffi::OsStr,
+    io,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::process::Command;
+
+/// The name of the database and of its owner in the cluster.
+const NAME: &str = "strowger";
+
+/// Longest path of a unix socket on Linux, without the file name PostgreSQL adds (`/.s.PGSQL.5432`).
+const MAX_SOCKET_DIR: usize = 107 - 15;
+
+/// Why the private cluster does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No server binaries.
+    #[error(
+        "no PostgreSQL server found in /usr/lib/postgresql/*/bin or on the PATH: install it \
+         (on Debian: apt-get install postgresql) or set database.url"
+    )]
+    NotInstalled,
+    /// Started by root on a system without the user `postgres`.
+    #[error(
+        "PostgreSQL does not run as root, and this system has no user \"postgres\" to run it as"
+    )]
+    NoUser,
+    /// The path is too long for a unix socket.
+    #[error(
+        "the path {0} is too long for a unix socket (92 bytes at most): choose a shorter data directory"
+    )]
+    PathTooLong(PathBuf),
+    /// A directory or file could not be made.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A PostgreSQL program failed.
+    #[error("{program} failed: {output}")]
+    Program {
+        /// Which.
+        program: &'static str,
+        /// The end of what it printed.
+        output: String,
+    },
+}
+
+/// A running private cluster. [`Cluster::stop`] stops it; when the daemon dies without
+/// doing so, the next start finds it running and goes on with it.
+#[derive(Debug)]
+pub struct Cluster {
+    binaries: PathBuf,
+    directory: PathBuf,
+    as_postgres: bool,
+}
+
+impl Cluster {
+    /// Starts the cluster in `directory`, making it first when there is none.
+    ///
+    /// # Errors
+    /// [`ClusterError`] with a text that says what to do.
+    pub async fn start(directory: &Path) -> Result<Self, ClusterError> {
+        let binaries = find_binaries().ok_or(ClusterError::NotInstalled)?;
+        let at = |source| ClusterError::File {
+            path: directory.to_owned(),
+            source,
+        };
+        std::fs::create_dir_all(directory).map_err(at)?;
+        let directory = directory.canonicalize().map_err(at)?;
+        if directory.as_os_str().len() > MAX_SOCKET_DIR {
+            return Err(ClusterError::PathTooLong(directory));
+        }
+        let as_postgres = std::fs::metadata("/proc/self").map_err(at)?.uid() == 0;
+        let cluster = Self {
+            binaries,
+            directory,
+            as_postgres,
+        };
+        cluster.own_directory().await?;
+        if !cluster.data().join("PG_VERSION").exists() {
+            cluster.make().await?;
+        }
+        if !cluster.running().await? {
+            cluster.launch().await?;
+        }
+        cluster.make_database().await?;
+        Ok(cluster)
+    }
+
+    /// How to connect.
+    pub fn options(&self) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .socket(&self.directory)
+            .username(NAME)
+            .database(NAME)
+    }
+
+    /// Stops the server after letting running transactions end.
+    ///
+    /// # Errors
+    /// When it does not stop within a minute.
+    pub async fn stop(self) -> Result<(), ClusterError> {
+        self.pg_ctl(["stop", "-m", "fast", "-w", "-t", "60"])
+            .await
+            .map(drop)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    /// The server's files belong to the user that runs it; nobody else reads them. The
+    /// directories above must let that user pass, which a data directory under `/root` does not.
+    async fn own_directory(&self) -> Result<(), ClusterError> {
+        let at = |source| ClusterError::File {
+            path: self.directory.clone(),
+            source,
+        };
+        std::fs::set_permissions(&self.directory, std::fs::Permissions::from_mode(0o700))
+            .map_err(at)?;
+        if self.as_postgres {
+            let directory = self.directory.clone();
+            run(
+                "chown",
+                Command::new("chown")
+                    .arg("postgres:postgres")
+                    .arg(&directory),
+            )
+            .await
+            .map_err(|error| match error {
+                ClusterError::Program { .. } => ClusterError::NoUser,
+                other => other,
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn make(&self) -> Result<(), ClusterError> {
+        let data = self.data();
+        let mut command = self.command("initdb");
+        command
+            .arg("-D")
+            .arg(&data)
+            // Whoever may enter the 0700 directory of the socket is the owner.
+            .args([
+                "-U",
+                NAME,
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--no-instructions",
+            ]);
+        run("initdb", &mut command).await.map(drop)
+    }
+
+    async fn running(&self) -> Result<bool, ClusterError> {
+        let mut command = self.command("pg_ctl");
+        command.arg("-D").arg(self.data()).arg("status");
+        let output = command
+            .output()
+            .await
+            .map_err(|source| ClusterError::File {
+                path: self.binaries.join("pg_ctl"),
+                source,
+            })?;
+        Ok(output.status.success())
+    }
+
+    async fn launch(&self) -> Result<(), ClusterError> {
+        let log = self.directory.join("postgresql.log");
+        // fsync stays on: this is where calls and contacts live.
+        let options = format!(
+            "-c listen_addresses='' -c unix_socket_directories='{}' -c unix_socket_permissions=0700 -c max_connections=100 -c jit=off",
+            self.directory.display()
+        );
+        let mut command = self.command("pg_ctl");
+        command
+            .arg("-D")
+            .arg(self.data())
+            .arg("-l")
+            .arg(&log)
+            .arg("-o")
+            .arg(&options)
+            .args(["start", "-w", "-t", "60"]);
+        run("pg_ctl start", &mut command)
+            .await
+            .map_err(|error| match error {
+                ClusterError::Program { program, output } => ClusterError::Program {
+                    program,
+                    output: format!("{output}; see {}", log.display()),
+                },
+                other => other,
+            })?;
+        Ok(())
+    }
+
+    async fn make_database(&self) -> Result<(), ClusterError> {
+        let mut command = self.command("psql");
+        command
+            .arg("-h")
+            .arg(&self.directory)
+            .args(["-U", NAME, "-d", "postgres", "-X", "-A", "-t", "-c"]);
+        command.arg(format!(
+            "SELECT 1 FROM pg_database WHERE datname = '{NAME}'"
+        ));
+        let found = run("psql", &mut command).await?;
+        if found.stdout.is_empty() {
+            let mut command = self.command("createdb");
+            command
+                .arg("-h")
+                .arg(&self.directory)
+                .args(["-U", NAME, NAME]);
+            run("createdb", &mut command).await?;
+        }
+        Ok(())
+    }
+
+    async fn pg_ctl<const N: usize>(&self, arguments: [&str; N]) -> Result<Output, ClusterError> {
+        let mut command = self.command("pg_ctl");
+        command.arg("-D").arg(self.data()).args(arguments);
+        run("pg_ctl", &mut command).await
+    }
+
+    /// A PostgreSQL program, run as the user that owns the cluster.
+    fn command(&self, program: &str) -> Command {
+        let path = self.binaries.join(program);
+        let mut command = if self.as_postgres {
+            let mut command = Command::new("setpriv");
+            command
+                .args([
+                    "--reuid=postgres",
+                    "--regid=postgres",
+                    "--init-groups",
+                    "--",
+                ])
+                .arg(path);
+            command
+        } else {
+            Command::new(path)
+        };
+        // The server must not get the daemon's own settings, nor its working directory,
+        // which the user postgres may be unable to enter.
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("LC_ALL", "C")
+            .current_dir("/");
+        command.stdin(std::process::Stdio::null());
+        // The daemon's own signals (Ctrl-C at a terminal) must not stop the server under it.
+        command.process_group(0);
+        command
+    }
+}
+
+/// The newest server installed.
+fn find_binaries() -> Option<PathBuf> {
+    let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            let version = entry.file_name().to_str()?.parse().ok()?;
+            Some((version, entry.path().join("bin")))
+        })
+        .filter(|(_, bin)| bin.join("initdb").exists())
+        .collect();
+    found.sort();
+    found.pop().map(|(_, bin)| bin).or_else(|| {
+        std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+            .find(|dir| dir.join("initdb").exists() && dir.join("pg_ctl").exists())
+    })
+}
+
+async fn run(program: &'static str, command: &mut Command) -> Result<Output, ClusterError> {
+    let output = command
+        .output()
+        .await
+        .map_err(|source| ClusterError::File {
+            path: PathBuf::from(OsStr::new(program)),
+            source,
+        })?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    let text = String::from_utf8_lossy(&text);
+    let start = text.char_indices().rev().nth(600).map_or(0, |(at, _)| at);
+    Err(ClusterError::Program {
+        program,
+        output: text[start..].trim().to_owned(),
+    })
+}

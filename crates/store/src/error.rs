@@ -1,0 +1,92 @@
+//! What can go wrong with the database.
+
+/// A failed query or connection.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection could be made.
+    #[error("cannot connect to the database: {0}")]
+    Unreachable(#[source] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("cannot migrate the database: {0}")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// The schema is not that of this version.
+    #[error(
+        "the database schema is at version {applied:?}, this version needs {wanted:?}: run `strowger migrate`"
+    )]
+    Outdated {
+        /// What the database has.
+        applied: Option<i64>,
+        /// What this version needs.
+        wanted: Option<i64>,
+    },
+    /// A row holds what no version of Strowger writes.
+    #[error("the database holds an invalid {what}: {detail}")]
+    Corrupt {
+        /// Table and column.
+        what: &'static str,
+        /// The value, or why it is invalid.
+        detail: String,
+    },
+    /// Something with this id, name or number exists already.
+    #[error("there is already one with this {field}")]
+    Taken {
+        /// Which field must be unique.
+        field: &'static str,
+    },
+    /// Something that is referred to does not exist.
+    #[error("{what} does not exist")]
+    Missing {
+        /// What was referred to.
+        what: &'static str,
+    },
+    /// The runner has been replaced by another.
+    #[error("campaign is run under a newer epoch")]
+    Stale,
+    /// Any other failure.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Error {
+    /// Trying again may succeed: the connection was lost or the server is busy.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Database(error) => match error {
+                sqlx::Error::Io(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Tls(_) => true,
+                // Class 08 connection, 40 rollback, 53 resources, 57 operator intervention.
+                sqlx::Error::Database(db) => db.code().is_some_and(|code| {
+                    ["08", "40", "53", "57"]
+                        .iter()
+                        .any(|class| code.starts_with(class))
+                }),
+                _ => false,
+            },
+            Self::Migrate(_)
+            | Self::Outdated { .. }
+            | Self::Corrupt { .. }
+            | Self::Taken { .. }
+            | Self::Missing { .. }
+            | Self::Stale => false,
+        }
+    }
+
+    /// Names the field of a unique constraint, or what a foreign key refers to.
+    pub(crate) fn on_insert(
+        error: sqlx::Error,
+        taken: &'static str,
+        missing: &'static str,
+    ) -> Self {
+        match error
+            .as_database_error()
+            .map(sqlx::error::DatabaseError::kind)
+        {
+            Some(sqlx::error::ErrorKind::UniqueViolation) => Self::Taken { field: taken },
+            Some(sqlx::error::ErrorKind::ForeignKeyViolation) => Self::Missing { what: missing },
+            _ => Self::Database(error),
+        }
+    }
+}

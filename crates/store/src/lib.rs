@@ -1,0 +1,124 @@
+//! PostgreSQL: the only source of truth of Strowger.
+//!
+//! One module per aggregate, each a set of named queries on [`Store`]; SQL is checked
+//! against the schema when the crate is compiled (the answers are kept in `.sqlx/`, so
+//! that building needs no database). To add a query, write it with `sqlx::query!` in the
+//! module of its aggregate and run `scripts/gen.sh`.
+//!
+//! [`cluster`] runs a private PostgreSQL server when none is configured.
+#![forbid(unsafe_code)]
+
+pub mod agents;
+pub mod attempts;
+pub mod calls;
+pub mod campaigns;
+pub mod cluster;
+pub mod contacts;
+mod convert;
+mod error;
+pub mod flows;
+pub mod inbound;
+pub mod restore;
+pub mod trunks;
+pub mod users;
+mod writes;
+
+use std::time::Duration;
+
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+pub use error::Error;
+
+/// The migrations of this version.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// A number that differs between schemas: tests keep a migrated template per schema.
+pub fn schema_fingerprint() -> u64 {
+    MIGRATIONS
+        .iter()
+        .flat_map(|migration| migration.checksum.iter())
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+}
+
+/// The database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// Connects with at most `connections` connections.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when the server does not answer within 10 seconds.
+    pub async fn connect(options: PgConnectOptions, connections: u32) -> Result<Self, Error> {
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options.application_name("strowger"))
+            .await
+            .map_err(Error::Unreachable)?;
+        Ok(Self { pool })
+    }
+
+    /// Brings the schema up to this version; does nothing when it is.
+    ///
+    /// # Errors
+    /// [`Error::Migrate`] when a migration fails or the schema is newer than this version.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        MIGRATIONS.run(&self.pool).await.map_err(Error::Migrate)
+    }
+
+    /// Whether the schema is that of this version.
+    ///
+    /// # Errors
+    /// [`Error::Outdated`] names what is missing.
+    pub async fn check_schema(&self) -> Result<(), Error> {
+        let applied: Option<i64> =
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&self.pool)
+                .await
+                .unwrap_or(None);
+        let wanted = MIGRATIONS.iter().map(|migration| migration.version).max();
+        if applied == wanted {
+            Ok(())
+        } else {
+            Err(Error::Outdated { applied, wanted })
+        }
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`Error::Database`] when it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// How many events have been recorded. Walks the whole table: for demos and tests.
+    ///
+    /// # Errors
+    /// [`Error::Database`] when the database does not answer.
+    pub async fn event_count(&self) -> Result<i64, Error> {
+        let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM events"#)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(count)
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// The pool, for tests that look at tables.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}

@@ -1,0 +1,151 @@
+//! What a start takes up again.
+
+use strowger_core::{
+    agent::{AgentState, Login},
+    call::{AttemptFacts, InboundFacts, Kind},
+    campaign::CampaignState,
+    ids::{AgentSessionId, AttemptId, CallId},
+    switchboard::{Restored, RestoredCall, RestoredSession},
+    telephony::{ChannelId, ServerName},
+};
+
+use crate::{
+    Error, Store,
+    convert::{parse, read, timestamp, uint},
+    users::User,
+};
+
+impl Store {
+    /// Reads everything that has no end, and gives each running or paused campaign a new
+    /// epoch, so that nothing that an earlier runner still does is written.
+    ///
+    /// # Errors
+    /// When the database fails or holds what no version writes.
+    pub async fn restore(&self) -> Result<Restored, Error> {
+        sqlx::query!("UPDATE campaigns SET epoch = epoch + 1 WHERE state IN ('running', 'paused')")
+            .execute(&self.pool)
+            .await?;
+        let mut restored = Restored::default();
+        let mut after = None;
+        loop {
+            let page = self.campaigns(after.as_ref(), 500).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.settings.id.clone());
+            for campaign in page {
+                // Finished and stopped ones are loaded as well: a board shows them, and old calls refer to them.
+                let state: CampaignState = campaign.state;
+                restored
+                    .campaigns
+                    .push((campaign.settings, state, campaign.epoch));
+            }
+        }
+        restored.calls = self.open_attempts().await?;
+        restored.calls.extend(self.open_inbound().await?);
+        restored.sessions = self.open_sessions().await?;
+        Ok(restored)
+    }
+
+    async fn open_attempts(&self) -> Result<Vec<RestoredCall>, Error> {
+        let rows = sqlx::query!(
+            "SELECT id, campaign_id, contact_id, ordinal, number, server, epoch, agent_id, created_at, answered_at, bridged_at
+             FROM attempts WHERE ended_at IS NULL ORDER BY id"
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let attempt = AttemptId(row.id);
+                let agent = row
+                    .agent_id
+                    .map(|id| read("attempts.agent_id", id))
+                    .transpose()?;
+                Ok(RestoredCall {
+                    id: CallId::from(attempt),
+                    server: ServerName::from(row.server.as_str()),
+                    channel: ChannelId::for_attempt(attempt),
+                    kind: Kind::Outbound(AttemptFacts {
+                        attempt,
+                        campaign: read("attempts.campaign_id", row.campaign_id)?,
+                        contact: read("attempts.contact_id", row.contact_id)?,
+                        number: read("attempts.number", row.number)?,
+                        ordinal: uint(row.ordinal),
+                        epoch: row.epoch,
+                    }),
+                    started_at: timestamp(row.created_at),
+                    answered_at: row.answered_at.map(timestamp),
+                    bridged: row.bridged_at.map(timestamp).zip(agent),
+                })
+            })
+            .collect()
+    }
+
+    async fn open_inbound(&self) -> Result<Vec<RestoredCall>, Error> {
+        let rows = sqlx::query!(
+            "SELECT id, server, channel, source, destination, started_at
+             FROM call_records WHERE ended_at IS NULL AND direction = 'inbound' ORDER BY id"
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| RestoredCall {
+                id: CallId(row.id),
+                server: ServerName::from(row.server.as_str()),
+                channel: ChannelId::from(row.channel.as_str()),
+                kind: Kind::Inbound(InboundFacts {
+                    did: row.destination,
+                    caller: row.source,
+                    flow: None,
+                    queue: None,
+                    max_wait_s: 0,
+                    voicemail: None,
+                    transferred_to: None,
+                    path: Vec::new(),
+                }),
+                started_at: timestamp(row.started_at),
+                answered_at: Some(timestamp(row.started_at)),
+                bridged: None,
+            })
+            .collect())
+    }
+
+    async fn open_sessions(&self) -> Result<Vec<RestoredSession>, Error> {
+        let rows = sqlx::query!(
+            "SELECT id, user_id, server, station, leg_mode, legs_dialed, state, state_reason
+             FROM agent_sessions WHERE logout_at IS NULL ORDER BY id"
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut sessions = Vec::with_capacity(rows.len());
+        for row in rows {
+            let agent = read("agent_sessions.user_id", row.user_id)?;
+            let (campaigns, queues) = self.assignments(&agent).await?;
+            let name = self
+                .user(&agent)
+                .await?
+                .as_ref()
+                .map_or_else(String::new, User::display_name);
+            let state = AgentState::from_parts(&row.state, row.state_reason.as_deref()).ok_or(
+                Error::Corrupt {
+                    what: "agent_sessions.state",
+                    detail: row.state,
+                },
+            )?;
+            sessions.push(RestoredSession {
+                login: Login {
+                    agent,
+                    name,
+                    session: AgentSessionId(row.id),
+                    server: ServerName::from(row.server.as_str()),
+                    station: row.station,
+                    leg_mode: parse("agent_sessions.leg_mode", &row.leg_mode)?,
+                    campaigns,
+                    queues,
+                },
+                legs_dialed: uint(row.legs_dialed),
+                state,
+            });
+        }
+        Ok(sessions)
+    }
+}

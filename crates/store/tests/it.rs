@@ -1,0 +1,412 @@
+//! The store against a real PostgreSQL.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests live outside, where the clock is"
+)]
+
+use std::{collections::BTreeMap, collections::HashSet};
+
+use sqlx::Row as _;
+use strowger_core::{
+    agent::{AgentState, LegMode},
+    campaign::{CampaignSettings, CampaignState, DialingMode, MachineAction, TrunkSettings},
+    disposition::Disposition,
+    ids::{AgentSessionId, AttemptId, CampaignId, ContactId, FlowId, TrunkId, UserId},
+    permission::Role,
+    phone::PhoneNumber,
+    record::{AttemptEnd, Write},
+    retry::{AfterAttempt, RetryRule, RetryRules},
+    telephony::ServerName,
+    time::{Timestamp, after},
+};
+use strowger_store::{
+    Error, Store, campaigns::Campaign, contacts::NewContact, inbound::Did, users::User,
+};
+use strowger_testkit::database::{TestDatabase, fresh};
+use uuid::Uuid;
+
+struct Scene {
+    database: TestDatabase,
+    campaign: CampaignId,
+    trunk: TrunkId,
+    server: ServerName,
+    epoch: i64,
+}
+
+fn id() -> Uuid {
+    Uuid::new_v4()
+}
+
+/// PostgreSQL keeps microseconds: a moment that survives the round trip.
+fn now() -> Timestamp {
+    Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap()
+}
+
+async fn scene(contacts: usize) -> Scene {
+    let database = fresh().await.unwrap();
+    let store = &database.store;
+    let trunk = TrunkSettings {
+        id: TrunkId::new("carrier").unwrap(),
+        server: "pbx".into(),
+        endpoint: "carrier".to_owned(),
+        max_channels: 10,
+        max_calls_per_second: 5,
+    };
+    store.create_trunk("Carrier", &trunk).await.unwrap();
+    let campaign = Campaign {
+        settings: CampaignSettings {
+            id: CampaignId::new("c").unwrap(),
+            name: "Campaign".to_owned(),
+            mode: DialingMode::Power,
+            ratio: 1.5,
+            priority: 3,
+            max_lines: 7,
+            trunk: trunk.clone(),
+            caller_id: Some(PhoneNumber::parse("+33199000100", "FR").unwrap()),
+            ring_timeout_s: 20,
+            abandon_after_ms: 1_500,
+            safe_harbour: "vm-goodbye".to_owned(),
+            amd: true,
+            machine_action: MachineAction::LeaveMessage {
+                sound: "hello".to_owned(),
+            },
+            record: true,
+            wrap_up_s: 4,
+            retry: RetryRules(BTreeMap::from([(
+                Disposition::Busy,
+                RetryRule {
+                    delay_s: 60,
+                    max_attempts: 2,
+                },
+            )])),
+        },
+        description: "d".to_owned(),
+        state: CampaignState::Stopped,
+        epoch: 0,
+        default_region: "FR".to_owned(),
+    };
+    store.create_campaign(&campaign).await.unwrap();
+    let id = campaign.settings.id.clone();
+    let read = store.campaign(&id).await.unwrap().unwrap();
+    assert_eq!(
+        read.settings, campaign.settings,
+        "a campaign reads as it was written"
+    );
+    let list: Vec<NewContact> = (0..contacts).map(|place| contact(place, 1)).collect();
+    store.add_contacts(&id, &list, now()).await.unwrap();
+    let epoch = store.start_campaign(&id).await.unwrap();
+    Scene {
+        campaign: id,
+        trunk: trunk.id,
+        server: trunk.server,
+        epoch,
+        database,
+    }
+}
+
+fn contact(place: usize, phones: usize) -> NewContact {
+    NewContact {
+        id: ContactId::new(format!("contact-{place:04}")).unwrap(),
+        first_name: "O'Hara; DROP TABLE contacts".to_owned(),
+        last_name: place.to_string(),
+        postal_code: String::new(),
+        custom_fields: serde_json::Map::new(),
+        phones: (0..phones)
+            .map(|phone| PhoneNumber::try_from(format!("+33639{phone}8{place:04}")).unwrap())
+            .collect(),
+    }
+}
+
+fn user(id: &str, role: Role) -> User {
+    User {
+        id: UserId::new(id).unwrap(),
+        login_id: id.to_owned(),
+        first_name: String::new(),
+        last_name: String::new(),
+        email: None,
+        role,
+        is_active: true,
+        password_hash: "x".to_owned(),
+    }
+}
+
+impl Scene {
+    fn store(&self) -> &Store {
+        &self.database.store
+    }
+
+    async fn claim(&self, count: usize) -> Result<strowger_store::attempts::Claimed, Error> {
+        let ids: Vec<AttemptId> = (0..count).map(|_| AttemptId(id())).collect();
+        self.store()
+            .claim(
+                &self.campaign,
+                self.epoch,
+                &self.trunk,
+                &self.server,
+                &ids,
+                now(),
+            )
+            .await
+    }
+
+    async fn end(&self, attempt: AttemptId, contact: ContactId, after: AfterAttempt) {
+        let end = AttemptEnd {
+            attempt,
+            contact,
+            disposition: Disposition::Busy,
+            cause: Some(17),
+            sip_code: Some(486),
+            amd: None,
+            after,
+            at: now(),
+        };
+        self.store()
+            .apply(&[Write::AttemptEnded(end)])
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_runners_at_once_never_get_the_same_contact() {
+    let scene = std::sync::Arc::new(scene(100).await);
+    let mut runners = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let scene = std::sync::Arc::clone(&scene);
+        runners.spawn(async move {
+            let mut got = Vec::new();
+            for _ in 0..30 {
+                got.extend(scene.claim(1).await.unwrap().attempts);
+            }
+            got
+        });
+    }
+    let mut contacts = HashSet::new();
+    while let Some(got) = runners.join_next().await {
+        for attempt in got.unwrap() {
+            assert!(
+                contacts.insert(attempt.contact),
+                "a contact was claimed twice"
+            );
+        }
+    }
+    assert_eq!(contacts.len(), 100);
+}
+
+#[tokio::test]
+async fn a_claim_is_committed_before_it_is_answered() {
+    let scene = scene(3).await;
+    let claimed = scene.claim(2).await.unwrap();
+    assert_eq!((claimed.attempts.len(), claimed.next_due), (2, None));
+    let open: i64 = sqlx::query_scalar("SELECT count(*) FROM attempts WHERE ended_at IS NULL")
+        .fetch_one(scene.store().pool())
+        .await
+        .unwrap();
+    assert_eq!(open, 2);
+    // One is left, and then the list is used up.
+    let rest = scene.claim(5).await.unwrap();
+    assert_eq!((rest.attempts.len(), rest.next_due), (1, None));
+    scene.database.drop_now().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_runner_that_was_replaced_claims_nothing() {
+    let scene = scene(3).await;
+    scene.store().start_campaign(&scene.campaign).await.unwrap();
+    assert!(matches!(scene.claim(1).await, Err(Error::Stale)));
+    scene.database.drop_now().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_attempt_ends_once_however_often_it_is_told() {
+    let scene = scene(1).await;
+    let attempt = scene.claim(1).await.unwrap().attempts.remove(0);
+    let due = after(now(), 60_000);
+    scene
+        .end(
+            attempt.attempt,
+            attempt.contact.clone(),
+            AfterAttempt::Retry(due),
+        )
+        .await;
+    scene
+        .end(
+            attempt.attempt,
+            attempt.contact.clone(),
+            AfterAttempt::Called,
+        )
+        .await;
+    let row = sqlx::query(
+        "SELECT status, next_attempt_at > now() AS later, last_disposition FROM contacts",
+    )
+    .fetch_one(scene.store().pool())
+    .await
+    .unwrap();
+    assert_eq!(
+        row.get::<String, _>("status"),
+        "pending",
+        "the second telling changed the contact"
+    );
+    assert!(row.get::<bool, _>("later"));
+    assert_eq!(row.get::<String, _>("last_disposition"), "busy");
+    // Not due yet: the claim says when.
+    let claimed = scene.claim(1).await.unwrap();
+    assert_eq!((claimed.attempts.len(), claimed.next_due), (0, Some(due)));
+    scene.database.drop_now().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_numbers_of_a_contact_are_tried_in_turn() {
+    let scene = scene(0).await;
+    scene
+        .store()
+        .add_contacts(&scene.campaign, &[contact(1, 2)], now())
+        .await
+        .unwrap();
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        let attempt = scene.claim(1).await.unwrap().attempts.remove(0);
+        numbers.push(attempt.number.to_string());
+        scene
+            .end(attempt.attempt, attempt.contact, AfterAttempt::Retry(now()))
+            .await;
+    }
+    assert_eq!(numbers, ["+33639080001", "+33639180001", "+33639080001"]);
+    scene.database.drop_now().await.unwrap();
+}
+
+#[tokio::test]
+async fn contacts_are_added_all_or_none() {
+    let scene = scene(1).await;
+    let list = [contact(5, 1), contact(0, 1)];
+    let error = scene
+        .store()
+        .add_contacts(&scene.campaign, &list, now())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Taken { .. }), "{error}");
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM contacts")
+        .fetch_one(scene.store().pool())
+        .await
+        .unwrap();
+    assert_eq!(count, 1);
+    scene.database.drop_now().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_restart_finds_what_has_no_end_and_takes_the_campaign_over() {
+    let scene = scene(2).await;
+    let store = scene.store();
+    let agent = User {
+        first_name: "Ada".to_owned(),
+        last_name: "L".to_owned(),
+        ..user("agent", Role::Agent)
+    };
+    store.create_user(&agent).await.unwrap();
+    store
+        .assign_agents(&scene.campaign, std::slice::from_ref(&agent.id))
+        .await
+        .unwrap();
+    let claimed = scene.claim(2).await.unwrap().attempts;
+    let session = AgentSessionId(id());
+    let at = now();
+    store
+        .apply(&[
+            Write::SessionOpened {
+                session,
+                agent: agent.id.clone(),
+                server: "pbx".into(),
+                station: "PJSIP/1001".to_owned(),
+                leg_mode: LegMode::NailedUp,
+                at,
+            },
+            Write::LegDialed { session, number: 2 },
+            Write::AgentChanged {
+                session,
+                agent: agent.id.clone(),
+                state: AgentState::Paused("lunch".to_owned()),
+                cause: "pause",
+                call: None,
+                at,
+            },
+            Write::AttemptAnswered {
+                attempt: claimed[0].attempt,
+                at,
+            },
+            Write::AttemptBridged {
+                attempt: claimed[0].attempt,
+                agent: agent.id.clone(),
+                at,
+            },
+        ])
+        .await
+        .unwrap();
+    scene
+        .end(
+            claimed[1].attempt,
+            claimed[1].contact.clone(),
+            AfterAttempt::Called,
+        )
+        .await;
+
+    let restored = store.restore().await.unwrap();
+    assert_eq!(restored.campaigns[0].1, CampaignState::Running);
+    assert_eq!(restored.campaigns[0].2, scene.epoch + 1);
+    assert!(
+        matches!(scene.claim(1).await, Err(Error::Stale)),
+        "the old runner still claims"
+    );
+    let [call] = &restored.calls[..] else {
+        panic!("{:?}", restored.calls)
+    };
+    assert_eq!(call.bridged, Some((at, agent.id.clone())));
+    let [found] = &restored.sessions[..] else {
+        panic!("{:?}", restored.sessions)
+    };
+    assert_eq!(
+        (found.legs_dialed, &found.state),
+        (2, &AgentState::Paused("lunch".to_owned()))
+    );
+    assert_eq!(found.login.name, "Ada L");
+    assert!(found.login.campaigns.contains(&scene.campaign));
+    scene.database.drop_now().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_number_leads_to_the_published_version_with_or_without_plus() {
+    let scene = scene(0).await;
+    let store = scene.store();
+    let flow = FlowId::new("flow").unwrap();
+    let did = Did {
+        id: strowger_core::ids::DidId::new("did").unwrap(),
+        number: "+33199000001".to_owned(),
+        description: String::new(),
+        trunk_id: None,
+        flow_id: Some(flow.clone()),
+    };
+    let missing = store.save_did(&did).await.unwrap_err();
+    assert!(matches!(missing, Error::Missing { .. }), "{missing}");
+    store
+        .save_flow(&flow, "Flow", &serde_json::json!({ "draft": 1 }))
+        .await
+        .unwrap();
+    store.save_did(&did).await.unwrap();
+    assert!(
+        store.route("+33199000001").await.unwrap().is_none(),
+        "a draft is not walked"
+    );
+    let admin = user("admin", Role::Administrator);
+    store.create_user(&admin).await.unwrap();
+    for version in 1..=2 {
+        let graph = serde_json::json!({ "v": version });
+        let published = store.publish_flow(&flow, &graph, &admin.id).await.unwrap();
+        assert_eq!(published, version);
+        for number in ["+33199000001", "33199000001"] {
+            let route = store.route(number).await.unwrap().unwrap();
+            assert_eq!((route.version, route.graph), (version, graph.clone()));
+        }
+    }
+    assert!(store.route("+33199000002").await.unwrap().is_none());
+    scene.database.drop_now().await.unwrap();
+}

@@ -1,0 +1,261 @@
+//! One server's manager interface: events in, commands out, snapshots in between.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use strowger_ami::{
+    ActionError, Client, Message, Notice,
+    actions::{self, OriginateRequest},
+};
+use strowger_core::telephony::{
+    Command, Event, Originate, OriginateFailure, OriginatePurpose, ServerName,
+};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+use super::{
+    Shared,
+    translate::{Overlay, live_channel, translate},
+};
+
+/// What the commands of a server need.
+pub(super) struct Handle {
+    pub(super) client: Client,
+    pub(super) sync: mpsc::Sender<()>,
+}
+
+pub(super) struct Link {
+    pub(super) name: ServerName,
+    pub(super) client: Client,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Link {
+    pub(super) async fn run(
+        self,
+        mut notices: mpsc::Receiver<Notice>,
+        mut sync_requests: mpsc::Receiver<()>,
+    ) {
+        loop {
+            let notice = tokio::select! {
+                notice = notices.recv() => notice,
+                Some(()) = sync_requests.recv() => {
+                    if !self.snapshot(&mut notices).await {
+                        return;
+                    }
+                    continue;
+                }
+            };
+            let Some(notice) = notice else { return };
+            let snapshot_needed = match notice {
+                Notice::Event(event) => {
+                    if let Some(event) = translate(&event)
+                        && !self.shared.tell(event).await
+                    {
+                        return;
+                    }
+                    false
+                }
+                other => self.link_changed(other).await,
+            };
+            if snapshot_needed && !self.snapshot(&mut notices).await {
+                return;
+            }
+        }
+    }
+
+    /// Whether a snapshot is needed now.
+    async fn link_changed(&self, notice: Notice) -> bool {
+        let server = &self.name;
+        match notice {
+            Notice::Up {
+                ami_version,
+                asterisk_version,
+                ..
+            } => {
+                let asterisk_version = asterisk_version.unwrap_or_default();
+                info!(%server, %ami_version, %asterisk_version, "AMI link is up");
+                true
+            }
+            Notice::Gap { reason } => {
+                warn!(%server, %reason, "AMI events are missing, taking a snapshot");
+                metrics::counter!("strowger_ami_gaps_total", "server" => server.to_string())
+                    .increment(1);
+                true
+            }
+            Notice::Down { reason } => {
+                warn!(%server, %reason, "AMI link is down");
+                self.shared
+                    .tell(Event::LinkDown {
+                        server: server.clone(),
+                    })
+                    .await;
+                false
+            }
+            Notice::AuthenticationRefused { message } => {
+                error!(
+                    %server, %message,
+                    "Asterisk refused the manager account: check asterisk.servers username and secret against manager.conf"
+                );
+                self.shared
+                    .tell(Event::LinkDown {
+                        server: server.clone(),
+                    })
+                    .await;
+                false
+            }
+            Notice::Event(_) => false,
+        }
+    }
+
+    /// Reads all channels and tells them, while events go on. `false` when nobody listens any more.
+    async fn snapshot(&self, notices: &mut mpsc::Receiver<Notice>) -> bool {
+        let mut overlay = Overlay::default();
+        let list = self.client.list(actions::core_show_channels());
+        tokio::pin!(list);
+        let list = loop {
+            tokio::select! {
+                // Events first: those that came before the end of the list are told before it.
+                biased;
+                Some(notice) = notices.recv() => match notice {
+                    Notice::Event(event) => {
+                        if let Some(event) = translate(&event) {
+                            overlay.note(&event);
+                            if !self.shared.tell(event).await {
+                                return false;
+                            }
+                        }
+                    }
+                    // A link that was lost and came back needs the list anew; so does a gap.
+                    other => {
+                        if self.link_changed(other).await {
+                            list.set(self.client.list(actions::core_show_channels()));
+                            overlay = Overlay::default();
+                        }
+                    }
+                },
+                list = &mut list => break list,
+            }
+        };
+        match list {
+            Ok(items) => {
+                let channels = overlay.over(items.iter().filter_map(live_channel).collect());
+                let server = self.name.clone();
+                self.shared.tell(Event::Snapshot { server, channels }).await
+            }
+            Err(error) => {
+                // A lost link asks again when it is back; a slow Asterisk is asked by the switchboard.
+                warn!(server = %self.name, %error, "Cannot list channels");
+                true
+            }
+        }
+    }
+}
+
+/// Carries out commands. Their answers are awaited side by side, but they are sent in order.
+pub(super) async fn carry_out(
+    servers: HashMap<ServerName, Handle>,
+    mut commands: mpsc::Receiver<Command>,
+    shared: Arc<Shared>,
+) {
+    let mut answers: FuturesUnordered<BoxFuture<'static, Option<Event>>> = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            command = commands.recv() => match command {
+                None => return,
+                Some(Command::Session { session, command }) => shared.command_session(session, command),
+                Some(Command::Sync { server }) => {
+                    if let Some(handle) = servers.get(&server) {
+                        // Full means that one is asked for already.
+                        let _ = handle.sync.try_send(());
+                    }
+                }
+                Some(Command::HangUp { server, channel }) => {
+                    if let Some(handle) = servers.get(&server) {
+                        let client = handle.client.clone();
+                        answers.push(Box::pin(async move {
+                            let sent = client.send(actions::hangup(&channel.0, None)).await;
+                            if let Err(error) = sent.map(drop).or_else(is_gone) {
+                                warn!(%server, %channel, %error, "Cannot hang up");
+                            }
+                            None
+                        }));
+                    }
+                }
+                Some(Command::Originate(originate)) => match servers.get(&originate.server) {
+                    Some(handle) => answers.push(Box::pin(place(handle.client.clone(), originate))),
+                    None => {
+                        let failure = OriginateFailure::Refused(format!("no server {} is configured", originate.server));
+                        shared.tell(Event::OriginateFailed { channel: originate.channel, failure }).await;
+                    }
+                },
+            },
+            Some(failed) = answers.next(), if !answers.is_empty() => {
+                if let Some(event) = failed {
+                    shared.tell(event).await;
+                }
+            }
+        }
+    }
+}
+
+/// Hanging up what is gone already is success.
+fn is_gone(error: ActionError) -> Result<(), ActionError> {
+    match error {
+        ActionError::Rejected { message } if message.contains("No such channel") => Ok(()),
+        other => Err(other),
+    }
+}
+
+async fn place(client: Client, originate: Originate) -> Option<Event> {
+    let Originate {
+        server,
+        channel,
+        endpoint,
+        caller_id,
+        timeout_ms,
+        purpose,
+    } = originate;
+    let (context, exten, variables) = match purpose {
+        OriginatePurpose::Customer { attempt, amd } => (
+            "strowger-dialer",
+            "s",
+            vec![
+                ("STROWGER_ATTEMPT".to_owned(), attempt.to_string()),
+                ("STROWGER_AMD".to_owned(), u8::from(amd).to_string()),
+            ],
+        ),
+        OriginatePurpose::AgentLeg => ("strowger-agent", "leg", Vec::new()),
+    };
+    let request = OriginateRequest {
+        channel: endpoint,
+        channel_id: channel.to_string(),
+        context: context.to_owned(),
+        exten: exten.to_owned(),
+        priority: 1,
+        caller_id,
+        timeout_ms,
+        variables,
+        ..OriginateRequest::default()
+    };
+    let failure = match client
+        .send(actions::originate(&request))
+        .await
+        .map(|_: Message| ())
+    {
+        Ok(()) => return None,
+        Err(ActionError::Rejected { message }) => {
+            warn!(%server, %channel, %message, "Asterisk refused an Originate");
+            OriginateFailure::Refused(message)
+        }
+        Err(error) if error.is_certain() => {
+            warn!(%server, %channel, %error, "An Originate was not sent");
+            OriginateFailure::NotSent
+        }
+        Err(error) => {
+            warn!(%server, %channel, %error, "The outcome of an Originate is unknown");
+            OriginateFailure::Unknown
+        }
+    };
+    Some(Event::OriginateFailed { channel, failure })
+}

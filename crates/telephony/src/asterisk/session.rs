@@ -1,0 +1,238 @@
+//! One call that the dialplan handed over.
+
+use std::sync::Arc;
+
+use strowger_agi::{CommandError, ExecResult, Session};
+use strowger_core::{
+    ids::CallId,
+    telephony::{
+        Amd, ChannelId, ConnectOutcome, ConnectTarget, Event, ServerName, SessionCommand,
+        SessionEvent, SessionId, SessionKind,
+    },
+};
+use tokio::sync::mpsc;
+use tracing::{Instrument, debug, info_span, warn};
+
+use super::{QUICK, Shared, flow};
+
+/// The variable that tells the dialplan not to offer a call again; see `dialplan/README.md`.
+const DONE: &str = "STROWGER_DONE";
+
+/// A session and what it needs to be steered.
+pub(super) struct Steered {
+    pub(super) session: Session,
+    pub(super) id: SessionId,
+    pub(super) commands: mpsc::Receiver<SessionCommand>,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// Serves one session from its first line to its last.
+pub(super) async fn serve(session: Session, shared: Arc<Shared>) {
+    let Some((channel, kind)) = purpose(&session, &shared) else {
+        warn!(peer = %session.peer(), "A FastAGI session asks for nothing that is known here");
+        return;
+    };
+    let server = server_of(&session, &shared);
+    let (id, commands) = shared.open_session();
+    let span = info_span!("agi", session = id.0, %channel);
+    let opened = Event::SessionOpened {
+        session: id,
+        server,
+        channel,
+        kind,
+    };
+    if shared.tell(opened).await {
+        let steered = Steered {
+            session,
+            id,
+            commands,
+            shared: Arc::clone(&shared),
+        };
+        steered.run().instrument(span).await;
+    }
+    shared.close_session(id);
+    shared.tell_session(id, SessionEvent::Closed).await;
+}
+
+/// What the session is for, from its script and arguments.
+fn purpose(session: &Session, shared: &Shared) -> Option<(ChannelId, SessionKind)> {
+    let environment = session.environment();
+    let channel = ChannelId::from(environment.unique_id()?);
+    let script = environment.network_script();
+    let script = script.split_once('?').map_or(script, |(path, _)| path);
+    let kind = match script {
+        "dialer" => SessionKind::Dialer {
+            attempt: environment.arg(1)?.parse().ok()?,
+            amd: environment.arg(2).and_then(amd),
+        },
+        "inbound" => SessionKind::Inbound {
+            call: CallId((shared.settings.new_id)()),
+            did: bounded(environment.arg(1)?),
+            caller: environment.caller_id().map(bounded),
+        },
+        _ => return None,
+    };
+    Some((channel, kind))
+}
+
+/// `AMDSTATUS` of Asterisk's AMD application.
+fn amd(status: &str) -> Option<Amd> {
+    match status {
+        "HUMAN" => Some(Amd::Human),
+        "MACHINE" => Some(Amd::Machine),
+        "NOTSURE" | "HANGUP" => Some(Amd::NotSure),
+        _ => None,
+    }
+}
+
+/// Callers choose their number and the digits after it: what is kept is cut to what can be
+/// a number or a SIP user.
+fn bounded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+/// The server of a session: the query `server=` of its script names it; without one it is the first.
+fn server_of(session: &Session, shared: &Shared) -> ServerName {
+    let named = session
+        .environment()
+        .query_value("server")
+        .map(ServerName::from);
+    let servers = &shared.settings.servers;
+    let known = named.filter(|name| servers.iter().any(|server| server.name == *name));
+    known
+        .or_else(|| servers.first().map(|server| server.name.clone()))
+        .unwrap_or_else(|| ServerName::from("unknown"))
+}
+
+impl Steered {
+    async fn run(mut self) {
+        loop {
+            let Some(command) = self.next_command().await else {
+                return;
+            };
+            let result = match command {
+                SessionCommand::Connect { target, record } => {
+                    self.connect(&target, record.as_deref()).await
+                }
+                SessionCommand::PlayAndHangUp { sound } => self.play_and_hang_up(&sound).await,
+                SessionCommand::RunFlow { flow, recording } => {
+                    flow::run(&mut self, &flow, &recording).await
+                }
+                SessionCommand::LeaveQueue { .. } => Ok(()),
+                SessionCommand::HangUp => self.session.hangup().await,
+            };
+            match result {
+                Ok(()) => {}
+                Err(CommandError::HungUp) => return,
+                // Asterisk or the link to it went away; the AMI link says so once for all calls.
+                Err(error @ CommandError::Disconnected) => {
+                    debug!(%error, "A FastAGI session ended");
+                    return;
+                }
+                Err(error) => {
+                    warn!(%error, "A FastAGI session failed");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The next command; `None` when the caller hangs up or the adapter stops.
+    pub(super) async fn next_command(&mut self) -> Option<SessionCommand> {
+        if self.session.is_hung_up() {
+            return None;
+        }
+        tokio::select! {
+            command = self.commands.recv() => command,
+            () = self.session.wait_hangup() => None,
+        }
+    }
+
+    /// Connects the caller and tells how it ended.
+    pub(super) async fn connect(
+        &mut self,
+        target: &ConnectTarget,
+        record: Option<&str>,
+    ) -> Result<(), CommandError> {
+        if let Some(file) = record {
+            let path = format!("{}/{file}", self.shared.settings.recordings);
+            // A recording that cannot be made must not cost the conversation.
+            match self
+                .session
+                .exec_within("MixMonitor", &[&path, "b"], Some(QUICK))
+                .await
+            {
+                Ok(ExecResult::Returned(0)) => {}
+                Ok(other) => warn!(?other, "MixMonitor did not start"),
+                Err(CommandError::HungUp) => return Err(CommandError::HungUp),
+                Err(error) => warn!(%error, "MixMonitor did not start"),
+            }
+        }
+        self.session.set_variable(DONE, "1").await?;
+        let outcome = match target {
+            ConnectTarget::Leg(channel) => {
+                self.session.exec("Bridge", &[&channel.0]).await?;
+                match self.session.get_variable("BRIDGERESULT").await?.as_deref() {
+                    Some("SUCCESS") => ConnectOutcome::Talked,
+                    other => {
+                        debug!(?other, "Bridge failed");
+                        ConnectOutcome::Failed
+                    }
+                }
+            }
+            ConnectTarget::Ring { endpoint, seconds } => self.dial(endpoint, *seconds).await?,
+        };
+        if outcome != ConnectOutcome::Talked {
+            self.session.set_variable(DONE, "0").await?;
+        }
+        self.shared
+            .tell_session(self.id, SessionEvent::ConnectEnded { outcome })
+            .await;
+        Ok(())
+    }
+
+    /// Rings an endpoint; returns when the conversation is over or never began.
+    pub(super) async fn dial(
+        &mut self,
+        endpoint: &str,
+        seconds: u32,
+    ) -> Result<ConnectOutcome, CommandError> {
+        // `g` lets the session go on when the called party hangs up first.
+        self.session
+            .exec("Dial", &[endpoint, &seconds.to_string(), "g"])
+            .await?;
+        Ok(
+            match self.session.get_variable("DIALSTATUS").await?.as_deref() {
+                Some("ANSWER") => ConnectOutcome::Talked,
+                Some("NOANSWER") => ConnectOutcome::NoAnswer,
+                _ => ConnectOutcome::Failed,
+            },
+        )
+    }
+
+    /// Tells the dialplan whether the call has been dealt with.
+    pub(super) async fn set_done(&mut self, done: bool) -> Result<(), CommandError> {
+        self.session
+            .set_variable(DONE, if done { "1" } else { "0" })
+            .await
+    }
+
+    async fn play_and_hang_up(&mut self, sound: &str) -> Result<(), CommandError> {
+        self.set_done(true).await?;
+        self.play(sound).await?;
+        self.session.hangup().await
+    }
+
+    /// Plays a sound; one that does not exist is passed over, because a caller must not be
+    /// lost for a missing file.
+    pub(super) async fn play(&mut self, sound: &str) -> Result<(), CommandError> {
+        match self.session.stream_file(sound, "").await {
+            Ok(_) => Ok(()),
+            Err(error @ CommandError::Refused { .. }) => {
+                warn!(%error, sound, "Cannot play a sound");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! `scripts/lab.sh`: the daemon against a real Asterisk, as figures in JSON.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
+use strowger_testkit::lab::{self, Asterisk, Dialing, Launch};
+
+/// Runs the daemon against a real Asterisk.
+#[derive(Debug, Parser)]
+#[command(about)]
+struct Cli {
+    /// The root of the project.
+    #[arg(long)]
+    root: PathBuf,
+    /// The daemon to run.
+    #[arg(long)]
+    program: PathBuf,
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    /// A campaign to its end.
+    Run {
+        #[command(flatten)]
+        dialing: DialingOptions,
+    },
+    /// A campaign during which the daemon is killed.
+    Crash {
+        #[command(flatten)]
+        dialing: DialingOptions,
+        /// How often.
+        #[arg(long, default_value_t = 3)]
+        kills: u32,
+    },
+    /// Callers down every path of a flow.
+    Inbound {
+        /// Accepted for symmetry; the output is always JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A campaign during which Asterisk restarts.
+    RestartPbx {
+        #[command(flatten)]
+        dialing: DialingOptions,
+    },
+    /// All of the above, smaller, with a verdict: what the test suite runs.
+    Check,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct DialingOptions {
+    /// Contacts in the list.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=99))]
+    contacts: u32,
+    /// Agents at stations 1001 and up.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=20))]
+    agents: u32,
+    /// progressive or power.
+    #[arg(long, default_value = "progressive")]
+    mode: String,
+    /// nailed-up or ring-per-call.
+    #[arg(long, default_value = "nailed-up")]
+    leg_mode: String,
+    /// Accepted for symmetry; the output is always JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl From<DialingOptions> for Dialing {
+    fn from(options: DialingOptions) -> Self {
+        Self {
+            contacts: options.contacts,
+            agents: options.agents,
+            mode: options.mode,
+            leg_mode: options.leg_mode,
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match scenario(cli).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            print_error(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a person runs it")]
+fn print_error(text: &str) {
+    eprintln!("lab: {text}");
+}
+
+#[expect(clippy::print_stdout, reason = "the report is the output")]
+fn print(report: &Value) {
+    println!("{report}");
+}
+
+async fn scenario(cli: Cli) -> anyhow::Result<bool> {
+    let launch = Launch {
+        program: cli.program,
+        root: cli.root.clone(),
+    };
+    let asterisk = Asterisk::start(cli.root, "agi://127.0.0.1:4573").await?;
+    let result = run(&launch, &asterisk, cli.scenario).await;
+    asterisk.stop().await?;
+    result
+}
+
+async fn run(launch: &Launch, asterisk: &Asterisk, scenario: Scenario) -> anyhow::Result<bool> {
+    match scenario {
+        Scenario::Run { dialing } => {
+            let report = lab::run(launch.clone(), asterisk, dialing.into()).await?;
+            print(&report);
+            Ok(verdict("run", &report))
+        }
+        Scenario::Crash { dialing, kills } => {
+            let report = lab::crash(launch.clone(), asterisk, dialing.into(), kills).await?;
+            print(&report);
+            Ok(verdict("crash", &report))
+        }
+        Scenario::Inbound { json: _ } => {
+            let report = lab::inbound(launch.clone(), asterisk).await?;
+            print(&report);
+            Ok(verdict("inbound", &report))
+        }
+        Scenario::RestartPbx { dialing } => {
+            let report = lab::restart_pbx(launch.clone(), asterisk, dialing.into()).await?;
+            print(&report);
+            Ok(verdict("restart-pbx", &report))
+        }
+        Scenario::Check => check(launch, asterisk).await,
+    }
+}
+
+/// Every scenario in turn on one start of the lab.
+async fn check(launch: &Launch, asterisk: &Asterisk) -> anyhow::Result<bool> {
+    let small = |contacts, mode: &str, leg_mode: &str| Dialing {
+        contacts,
+        agents: 5,
+        mode: mode.to_owned(),
+        leg_mode: leg_mode.to_owned(),
+    };
+    let mut ok = true;
+    let reports = [
+        (
+            "run",
+            lab::run(
+                launch.clone(),
+                asterisk,
+                small(24, "progressive", "nailed-up"),
+            )
+            .await?,
+        ),
+        (
+            "run",
+            lab::run(
+                launch.clone(),
+                asterisk,
+                small(12, "power", "ring-per-call"),
+            )
+            .await?,
+        ),
+        ("inbound", lab::inbound(launch.clone(), asterisk).await?),
+        (
+            "restart-pbx",
+            lab::restart_pbx(
+                launch.clone(),
+                asterisk,
+                small(24, "progressive", "nailed-up"),
+            )
+            .await?,
+        ),
+        (
+            "crash",
+            lab::crash(
+                launch.clone(),
+                asterisk,
+                small(30, "progressive", "nailed-up"),
+                3,
+            )
+            .await?,
+        ),
+    ];
+    for (name, report) in &reports {
+        print(&json!({ "scenario": name, "report": report }));
+        ok &= verdict(name, report);
+    }
+    Ok(ok)
+}
+
+/// Whether a report shows what it must; says what it does not.
+fn verdict(scenario: &str, report: &Value) -> bool {
+    let mut ok = true;
+    let mut must = |holds: bool, what: &str| {
+        if !holds {
+            print_error(&format!("{scenario}: {what}"));
+            ok = false;
+        }
+    };
+    for figure in [
+        "mismatches",
+        "agents_stuck",
+        "orphan_channels",
+        "invariant_violations",
+        "double_dials",
+        "lost_contacts",
+        "adopted_calls_dropped",
+        "calls_open",
+    ] {
+        if let Some(value) = report.get(figure) {
+            must(
+                value == &json!(0),
+                &format!("{figure} is {value}, it must be 0"),
+            );
+        }
+    }
+    match scenario {
+        "run" => {
+            must(
+                report["call_records"] == report["attempts"],
+                "not every attempt has a call record",
+            );
+            must(
+                report["recordings"] == report["bridged"],
+                "not every conversation was recorded",
+            );
+        }
+        "crash" => must(
+            report["adopted_calls"].as_u64() > Some(0),
+            "no call was adopted",
+        ),
+        "inbound" => {
+            must(
+                report["paths_ok"] == json!(report["paths"].as_array().map_or(0, Vec::len)),
+                "a path leads elsewhere",
+            );
+            must(
+                report["voicemail_ms"].as_i64() > Some(0),
+                "no voicemail was recorded",
+            );
+            must(
+                report["voicemail_bytes"].as_u64() > Some(100),
+                "the voicemail's file is empty",
+            );
+        }
+        _ => {
+            must(
+                report["calls_at_restart"] == report["calls_closed"],
+                "a call of the restart was not closed",
+            );
+            must(
+                report["attempts_after"].as_i64() > Some(0),
+                "the campaign did not go on",
+            );
+        }
+    }
+    ok
+}

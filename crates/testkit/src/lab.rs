@@ -1,0 +1,20 @@
+//! The daemon against a real Asterisk.
+//!
+//! `scripts/lab-asterisk.sh` runs the exchange and the carrier; this drives the daemon
+//! through its API as a person would, lets the carrier's known behaviour happen, and then
+//! compares the database, Asterisk's own channel list and the carrier's call records.
+
+mod asterisk;
+mod client;
+mod crash;
+mod daemon;
+mod dialing;
+mod inbound;
+mod restart;
+
+pub use asterisk::Asterisk;
+pub use crash::crash;
+pub use daemon::{Daemon, Launch};
+pub use dialing::{Dialing, run};
+pub use inbound::inbound;
+pub use restart::restart_pbx;

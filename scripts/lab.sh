@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The daemon against a real Asterisk 22, with a second one as carrier. Needs root.
+#
+#   scripts/lab.sh run [--contacts N] [--agents N] [--mode progressive|power]
+#                      [--leg-mode nailed-up|ring-per-call] [--json]
+#   scripts/lab.sh crash [--kills N] [...]      the daemon is killed in the middle
+#   scripts/lab.sh inbound [--json]             callers down every path of a flow
+#   scripts/lab.sh restart-pbx [...]            Asterisk restarts in the middle
+#   scripts/lab.sh check                        all of it, smaller, with a verdict
+#
+# The last line of output is one JSON object; the exit code says whether it is as it must be.
+# The Asterisk servers by themselves: scripts/lab-asterisk.sh.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib/setup.sh
+source scripts/lib/setup.sh
+
+if (($# == 0)) || [[ $1 == -h || $1 == --help ]]; then
+    sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    exit 2
+fi
+setup_build
+scripts/lab-asterisk.sh root
+say "Building"
+cargo build --quiet --bin strowger --package strowger-testkit --bin lab
+target=${CARGO_TARGET_DIR:-target}
+exec "$target/debug/lab" --root "$PWD" --program "$target/debug/strowger" "$@"

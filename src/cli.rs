@@ -1,0 +1,143 @@
+//! The command line.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use strowger_core::permission::Role;
+
+use crate::{commands, config::Config};
+
+/// A telephony control daemon for contact centres.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    /// Configuration file; what it does not say is as in config.default.toml.
+    #[arg(long, short, global = true, env = "STROWGER_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon.
+    Serve,
+    /// Run the daemon on a simulated exchange, with a campaign being dialed.
+    Demo(commands::demo::Options),
+    /// Bring the database schema up to this version.
+    Migrate,
+    /// Look at the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Manage users.
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Fill an empty database with a trunk, agents and a campaign to try things out.
+    Seed(commands::seed::Options),
+    /// Print the OpenAPI document of the API.
+    Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say what is wrong with the configuration, or that nothing is.
+    Check,
+    /// Print the defaults with their documentation.
+    Defaults,
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Add a user. The password is read from the first line of standard input.
+    Create {
+        /// What the user types to log in.
+        login_id: String,
+        /// agent, supervisor, administrator or super-administrator.
+        #[arg(long, default_value = "agent")]
+        role: Role,
+        /// First name.
+        #[arg(long, default_value = "")]
+        first_name: String,
+        /// Last name.
+        #[arg(long, default_value = "")]
+        last_name: String,
+    },
+}
+
+/// Runs the program. Exit code 0: done; 1: failed; 2: wrong usage or configuration.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Command::Config {
+        command: ConfigCommand::Defaults,
+    } = cli.command
+    {
+        return print(crate::config::DEFAULTS);
+    }
+    if let Command::Openapi = cli.command {
+        return match strowger_api::openapi().to_pretty_json() {
+            Ok(json) => print(&json),
+            Err(error) => fail(1, &error.into()),
+        };
+    }
+    let config = match Config::load(cli.config.as_deref()) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
+    };
+    if let Command::Config {
+        command: ConfigCommand::Check,
+    } = cli.command
+    {
+        return print(&config.summary());
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(1, &error.into()),
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Serve => commands::serve::run(config, cli.config).await,
+            Command::Demo(options) => commands::demo::run(config, options).await,
+            Command::Migrate => commands::database::migrate(config).await,
+            Command::User {
+                command:
+                    UserCommand::Create {
+                        login_id,
+                        role,
+                        first_name,
+                        last_name,
+                    },
+            } => {
+                commands::database::create_user(config, login_id, role, first_name, last_name).await
+            }
+            Command::Seed(options) => commands::seed::run(config, options).await,
+            Command::Config { .. } | Command::Openapi => Ok(()),
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &error),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what the command is for")]
+fn print(text: &str) -> ExitCode {
+    println!("{}", text.trim_end());
+    ExitCode::SUCCESS
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the person at the terminal, or the journal, must see it"
+)]
+fn fail(code: u8, error: &anyhow::Error) -> ExitCode {
+    eprintln!("strowger: {error:#}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,6 @@
+//! What a person types, one file per command.
+
+pub mod database;
+pub mod demo;
+pub mod seed;
+pub mod serve;

@@ -1,0 +1,391 @@
+//! Configuration: the defaults file, a file over it, the environment over both.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use figment::{
+    Figment,
+    providers::{Env, Format, Toml},
+};
+use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+/// The defaults, which are also the documentation.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// Everything that can be set. No field has a default here: the defaults file has them all.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where Strowger keeps what it makes itself.
+    pub data_directory: PathBuf,
+    /// REST API, live stream and board.
+    pub http: Http,
+    /// PostgreSQL.
+    pub database: Database,
+    /// Access tokens.
+    pub auth: Auth,
+    /// Asterisk servers.
+    pub asterisk: Asterisk,
+    /// Logs.
+    pub log: Log,
+    /// How to stop.
+    pub shutdown: Shutdown,
+}
+
+/// REST API, live stream and board.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Address.
+    pub listen: SocketAddr,
+    /// Most live streams at once.
+    pub max_streams: usize,
+    /// This machine reads metrics without a login.
+    pub metrics_on_loopback: bool,
+    /// Networks of reverse proxies.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// PostgreSQL.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// URL; empty for the private server.
+    pub url: SecretString,
+    /// File that holds the URL.
+    pub url_file: PathBuf,
+    /// Connections.
+    pub connections: u32,
+    /// Migrate at start.
+    pub migrate: bool,
+}
+
+/// Access tokens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// Key; empty for a generated one.
+    pub token_secret: SecretString,
+    /// File that holds the key.
+    pub token_secret_file: PathBuf,
+    /// Validity in minutes.
+    pub token_minutes: u32,
+}
+
+/// Asterisk servers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asterisk {
+    /// FastAGI address.
+    pub agi_listen: SocketAddr,
+    /// Networks served.
+    pub agi_allow: Vec<IpNet>,
+    /// Most sessions.
+    pub agi_max_sessions: usize,
+    /// Recordings, as Asterisk sees them.
+    pub recordings_dir: String,
+    /// Endpoint for transfers.
+    pub transfer_trunk: String,
+    /// Spoken prompts.
+    pub speech: Speech,
+    /// Servers by name.
+    pub servers: BTreeMap<String, Server>,
+}
+
+/// Spoken prompts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Speech {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Where files are written.
+    pub directory: PathBuf,
+    /// The same as Asterisk sees it.
+    pub seen_as: String,
+}
+
+/// One Asterisk server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Host of the manager interface.
+    pub host: String,
+    /// Its port.
+    #[serde(default = "ami_port")]
+    pub port: u16,
+    /// Account.
+    pub username: String,
+    /// Secret.
+    #[serde(default)]
+    pub secret: SecretString,
+    /// File that holds the secret.
+    #[serde(default)]
+    pub secret_file: PathBuf,
+}
+
+fn ami_port() -> u16 {
+    5038
+}
+
+/// Logs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// Directives.
+    pub filter: String,
+    /// Text or JSON.
+    pub format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors.
+    Json,
+}
+
+/// How to stop.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shutdown {
+    /// Seconds given to calls in progress.
+    pub drain_seconds: u64,
+}
+
+impl Config {
+    /// Reads defaults, file and environment, and every secret file.
+    ///
+    /// # Errors
+    /// Names the file and the key that is wrong.
+    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        if let Some(file) = file {
+            if !file.exists() {
+                bail!("configuration file {} does not exist", file.display());
+            }
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let environment = Env::prefixed("STROWGER__").split("__");
+        let mut config: Self = figment.merge(environment).extract().map_err(describe)?;
+        config.read_secrets()?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn read_secrets(&mut self) -> anyhow::Result<()> {
+        secret(
+            "database.url_file",
+            &self.database.url_file,
+            &mut self.database.url,
+        )?;
+        secret(
+            "auth.token_secret_file",
+            &self.auth.token_secret_file,
+            &mut self.auth.token_secret,
+        )?;
+        for (name, server) in &mut self.asterisk.servers {
+            secret(
+                &format!("asterisk.servers.{name}.secret_file"),
+                &server.secret_file,
+                &mut server.secret,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn validate(&self) -> anyhow::Result<()> {
+        if !(2..=200).contains(&self.database.connections) {
+            bail!(
+                "database.connections is {}: it must be between 2 and 200",
+                self.database.connections
+            );
+        }
+        if !(1..=44_640).contains(&self.auth.token_minutes) {
+            bail!(
+                "auth.token_minutes is {}: it must be between 1 and 44640 (31 days)",
+                self.auth.token_minutes
+            );
+        }
+        let secret = self.auth.token_secret.expose_secret();
+        if !secret.is_empty() && secret.len() < 32 {
+            bail!(
+                "auth.token_secret has {} bytes: it must have at least 32",
+                secret.len()
+            );
+        }
+        let url = self.database.url.expose_secret();
+        if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            bail!("database.url must begin with postgres://");
+        }
+        if !self.asterisk.recordings_dir.starts_with('/') {
+            bail!("asterisk.recordings_dir must be an absolute path");
+        }
+        let name_like = |text: &str| {
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        };
+        if !self.asterisk.transfer_trunk.is_empty() && !name_like(&self.asterisk.transfer_trunk) {
+            bail!("asterisk.transfer_trunk must be a PJSIP endpoint: letters, digits, '-' and '_'");
+        }
+        for (name, server) in &self.asterisk.servers {
+            if !name_like(name) {
+                bail!("asterisk.servers.{name}: names are letters, digits, '-' and '_'");
+            }
+            if server.secret.expose_secret().is_empty() {
+                bail!("asterisk.servers.{name}: set secret or secret_file");
+            }
+        }
+        crate::telemetry::check_filter(&self.log.filter).context("log.filter")?;
+        Ok(())
+    }
+
+    /// What `config check` prints: the decisions that matter, and no secret.
+    pub fn summary(&self) -> String {
+        let database = if self.database.url.expose_secret().is_empty() {
+            format!(
+                "private server in {}",
+                self.data_directory.join("postgresql").display()
+            )
+        } else {
+            "as configured".to_owned()
+        };
+        let servers: Vec<String> = self
+            .asterisk
+            .servers
+            .iter()
+            .map(|(name, server)| {
+                format!(
+                    "{name} at {}:{} as {}",
+                    server.host, server.port, server.username
+                )
+            })
+            .collect();
+        let mut lines = vec![
+            "configuration is valid".to_owned(),
+            format!("  http      {}", self.http.listen),
+            format!("  database  {database}"),
+            format!("  fastagi   {}", self.asterisk.agi_listen),
+            format!(
+                "  asterisk  {}",
+                if servers.is_empty() {
+                    "none".to_owned()
+                } else {
+                    servers.join(", ")
+                }
+            ),
+        ];
+        if servers.is_empty() {
+            lines.push(
+                "warning: no [asterisk.servers.<name>] section, so no call can be placed"
+                    .to_owned(),
+            );
+        }
+        if !self.asterisk.agi_listen.ip().is_loopback()
+            && self
+                .asterisk
+                .agi_allow
+                .iter()
+                .any(|net| net.prefix_len() == 0)
+        {
+            lines.push(
+                "warning: FastAGI is open to every host: narrow asterisk.agi_allow".to_owned(),
+            );
+        }
+        if !self.http.listen.ip().is_loopback() {
+            lines.push("note: http.listen is not loopback; put a TLS proxy in front".to_owned());
+        }
+        lines.join("\n")
+    }
+}
+
+/// Says which key is wrong and where it was set.
+fn describe(error: figment::Error) -> anyhow::Error {
+    let lines: Vec<String> = error
+        .into_iter()
+        .map(|error| {
+            let source =
+                error
+                    .metadata
+                    .as_ref()
+                    .map_or_else(String::new, |metadata| match &metadata.source {
+                        Some(source) => format!(" (in {source})"),
+                        None => format!(" (in {})", metadata.name),
+                    });
+            let key = error.path.join(".");
+            format!("{key}: {}{source}", error.kind)
+        })
+        .collect();
+    anyhow::anyhow!("configuration: {}", lines.join("; "))
+}
+
+fn secret(key: &str, file: &Path, value: &mut SecretString) -> anyhow::Result<()> {
+    if file.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let text = fs::read_to_string(file)
+        .with_context(|| format!("{key}: cannot read {}", file.display()))?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    if line.is_empty() {
+        bail!("{key}: the first line of {} is empty", file.display());
+    }
+    *value = SecretString::from(line);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> anyhow::Result<Config> {
+        let figment = Figment::from(Toml::string(DEFAULTS)).merge(Toml::string(text));
+        let config: Config = figment.extract().map_err(describe)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    #[test]
+    fn the_defaults_are_complete_and_valid() {
+        load("").unwrap();
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = load("[http]\nlisten_on = \"x\"").unwrap_err().to_string();
+        assert!(error.contains("listen_on"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_by_its_key() {
+        let error = load("[http]\nlisten = \"nowhere\"")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("http.listen"), "{error}");
+        let error = load("[database]\nconnections = 0").unwrap_err().to_string();
+        assert!(error.contains("database.connections"), "{error}");
+    }
+
+    #[test]
+    fn a_server_without_secret_is_refused_and_a_secret_is_never_shown() {
+        let text = "[asterisk.servers.main]\nhost = \"a\"\nusername = \"u\"\n";
+        assert!(
+            load(text)
+                .unwrap_err()
+                .to_string()
+                .contains("asterisk.servers.main")
+        );
+        let config = load(&format!("{text}secret = \"hunter2\"\n")).unwrap();
+        assert!(!format!("{config:?}{}", config.summary()).contains("hunter2"));
+    }
+}

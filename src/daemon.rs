@@ -1,0 +1,304 @@
+//! Starting and stopping the parts of the daemon, in order.
+
+use std::{
+    fs, io::Write as _, net::SocketAddr, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
+use strowger_agi::ServerConfig;
+use strowger_ami::ClientConfig;
+use strowger_api::{ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, exchange_channel};
+use strowger_core::{telephony::ServerName, time::Timestamp};
+use strowger_realtime::Hub;
+use strowger_store::{Store, cluster::Cluster};
+use strowger_telephony::asterisk::{self, ServerSettings, Speech};
+use tokio::net::TcpListener;
+use tracing::info;
+use uuid::Uuid;
+
+use crate::{
+    config::Config,
+    exchange::{self, Parts, Progress},
+    lifecycle::Lifecycle,
+    telemetry,
+};
+
+/// Requests that may wait for the switchboard; further ones are refused as busy.
+const REQUESTS: usize = 1_024;
+
+/// How long the dialplan has to open a FastAGI session once connected.
+const AGI_ENVIRONMENT: Duration = Duration::from_secs(5);
+
+/// How long a FastAGI command may take that takes no time by itself.
+const AGI_COMMAND: Duration = Duration::from_secs(10);
+
+/// Makes unique numbers that grow with time, so that indexes on them stay compact.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
+pub fn new_id() -> Uuid {
+    Uuid::now_v7()
+}
+
+/// The clock of everything that is not the switchboard.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge at which the API gets its clock"
+)]
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A password or key of 122 random bits of the operating system.
+pub fn new_secret() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+/// The hash under which a password is stored.
+///
+/// # Errors
+/// When the password is too short or too long.
+pub async fn hash_password(password: &str) -> anyhow::Result<String> {
+    let auth = Auth::new(&AuthSettings::new(SecretString::from(new_secret())))?;
+    Ok(auth.hash(SecretString::from(password)).await?)
+}
+
+/// The database, and the private server it runs on if there is one.
+#[derive(Debug)]
+pub struct Database {
+    /// The pool.
+    pub store: Store,
+    cluster: Option<Cluster>,
+}
+
+impl Database {
+    /// Connects as configured, starting the private server when no URL is set.
+    ///
+    /// # Errors
+    /// Says what to do when the database cannot be reached or is not up to date.
+    pub async fn open(config: &Config, migrate: bool) -> anyhow::Result<Self> {
+        let url = config.database.url.expose_secret();
+        let (options, cluster) = if url.is_empty() {
+            let directory = config.data_directory.join("postgresql");
+            let cluster = Cluster::start(&directory)
+                .await
+                .context("private database")?;
+            (cluster.options(), Some(cluster))
+        } else {
+            (
+                url.parse::<PgConnectOptions>()
+                    .context("database.url cannot be read")?,
+                None,
+            )
+        };
+        let store = Store::connect(options, config.database.connections).await?;
+        if migrate {
+            store.migrate().await?;
+        } else {
+            store.check_schema().await?;
+        }
+        Ok(Self { store, cluster })
+    }
+
+    /// Closes the connections and stops the private server.
+    pub async fn close(self) {
+        self.store.close().await;
+        if let Some(cluster) = self.cluster {
+            if let Err(error) = cluster.stop().await {
+                tracing::warn!(%error, "Cannot stop the private database");
+            }
+        }
+    }
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Daemon {
+    /// The database.
+    pub database: Database,
+    /// The live view.
+    pub hub: Hub,
+    /// The way to the switchboard.
+    pub exchange: ExchangeHandle,
+    /// How the exchange is.
+    pub progress: Arc<Progress>,
+    /// Where the API is.
+    pub http_address: SocketAddr,
+    /// Where FastAGI is.
+    pub agi_address: SocketAddr,
+}
+
+/// Starts everything. Returns when the API is listening and what an earlier run left has
+/// been read; links to Asterisk come up by themselves.
+///
+/// # Errors
+/// When a part cannot be started; whatever was started is stopped through `lifecycle`.
+pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Daemon> {
+    let metrics = telemetry::start_metrics()?;
+    let database = Database::open(config, config.database.migrate).await?;
+    let store = database.store.clone();
+    let token_secret = token_secret(config)?;
+    let listener = TcpListener::bind(config.http.listen)
+        .await
+        .with_context(|| format!("http.listen: cannot listen on {}", config.http.listen))?;
+    let http_address = listener.local_addr()?;
+    let restored = store
+        .restore()
+        .await
+        .context("cannot read what an earlier run left")?;
+
+    let adapter = asterisk::start(
+        adapter_settings(config),
+        &lifecycle.tracker,
+        &lifecycle.hard,
+    )
+    .await
+    .with_context(|| {
+        format!(
+            "asterisk.agi_listen: cannot listen on {}",
+            config.asterisk.agi_listen
+        )
+    })?;
+    let agi_address = adapter.agi_address;
+    let hub = Hub::new(new_id().to_string());
+    let (exchange, requests) = exchange_channel(REQUESTS);
+    let progress = Arc::new(Progress::default());
+    let parts = Parts {
+        store: store.clone(),
+        hub: hub.clone(),
+        adapter,
+        requests,
+        restored,
+        new_id: Arc::new(new_id),
+        tracker: lifecycle.tracker.clone(),
+    };
+    lifecycle.supervise(
+        "exchange",
+        exchange::run(
+            parts,
+            Arc::clone(&progress),
+            lifecycle.soft.clone(),
+            lifecycle.hard.clone(),
+        ),
+    );
+
+    let servers: Vec<ServerName> = config
+        .asterisk
+        .servers
+        .keys()
+        .map(|name| ServerName::from(name.as_str()))
+        .collect();
+    let default_server = servers
+        .first()
+        .cloned()
+        .unwrap_or_else(|| ServerName::from("none"));
+    let status = Arc::clone(&progress);
+    let state = ApiState {
+        store,
+        hub: hub.clone(),
+        exchange: exchange.clone(),
+        auth: Auth::new(&AuthSettings {
+            lifetime: Duration::from_secs(u64::from(config.auth.token_minutes) * 60),
+            ..AuthSettings::new(token_secret)
+        })?,
+        clock: Arc::new(now),
+        ids: Arc::new(new_id),
+        settings: ApiSettings {
+            servers,
+            max_streams: config.http.max_streams,
+            open_metrics_on_loopback: config.http.metrics_on_loopback,
+            trusted_proxies: config.http.trusted_proxies.clone(),
+            ..ApiSettings::new(default_server)
+        },
+        metrics: Arc::new(move || metrics.render()),
+        status: Arc::new(move || status.status()),
+        shutdown: lifecycle.hard.clone(),
+    };
+    lifecycle.supervise("http", serve_http(listener, state, lifecycle.hard.clone()));
+    info!(http = %http_address, fastagi = %agi_address, "Strowger is running");
+    Ok(Daemon {
+        database,
+        hub,
+        exchange,
+        progress,
+        http_address,
+        agi_address,
+    })
+}
+
+async fn serve_http(
+    listener: TcpListener,
+    state: ApiState,
+    stop: tokio_util::sync::CancellationToken,
+) {
+    let app = strowger_api::router(state).into_make_service_with_connect_info::<SocketAddr>();
+    let served =
+        axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await });
+    if let Err(error) = served.await {
+        tracing::error!(%error, "The HTTP server failed");
+    }
+}
+
+fn adapter_settings(config: &Config) -> asterisk::Settings {
+    let a = &config.asterisk;
+    let servers = a.servers.iter().map(|(name, server)| ServerSettings {
+        name: ServerName::from(name.as_str()),
+        ami: ClientConfig {
+            server: name.clone(),
+            port: server.port,
+            ..ClientConfig::new(&server.host, &server.username, server.secret.clone())
+        },
+    });
+    asterisk::Settings {
+        servers: servers.collect(),
+        agi: ServerConfig {
+            listen: a.agi_listen,
+            allow: a.agi_allow.clone(),
+            max_sessions: a.agi_max_sessions,
+            environment_timeout: AGI_ENVIRONMENT,
+            command_timeout: AGI_COMMAND,
+        },
+        recordings: a.recordings_dir.trim_end_matches('/').to_owned(),
+        transfer_trunk: Some(a.transfer_trunk.clone()).filter(|trunk| !trunk.is_empty()),
+        speech: (!a.speech.command.is_empty()).then(|| {
+            Arc::new(Speech {
+                command: a.speech.command.clone(),
+                directory: a.speech.directory.clone(),
+                seen_as: a.speech.seen_as.clone(),
+                turn: tokio::sync::Semaphore::new(1),
+            })
+        }),
+        new_id: Arc::new(new_id),
+    }
+}
+
+/// The configured key of access tokens, or one that is made once and kept.
+fn token_secret(config: &Config) -> anyhow::Result<SecretString> {
+    if !config.auth.token_secret.expose_secret().is_empty() {
+        return Ok(config.auth.token_secret.clone());
+    }
+    let path = config.data_directory.join("token.key");
+    if let Ok(text) = fs::read_to_string(&path) {
+        return Ok(SecretString::from(text.trim()));
+    }
+    fs::create_dir_all(&config.data_directory).with_context(|| {
+        format!(
+            "data_directory: cannot make {}",
+            config.data_directory.display()
+        )
+    })?;
+    // 244 random bits of the operating system, as hexadecimal digits.
+    let key = format!("{}{}", new_secret(), new_secret());
+    write_secret(&path, &key).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(SecretString::from(key))
+}
+
+fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())
+}

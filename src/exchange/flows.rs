@@ -1,0 +1,56 @@
+//! Published flows, compiled once per version.
+
+use std::sync::{Arc, PoisonError};
+
+use strowger_core::{
+    ids::FlowId,
+    ivr::{Flow, FlowGraph},
+    switchboard::InboundRoute,
+};
+use strowger_store::{Store, inbound::Route};
+use tracing::error;
+
+use super::Versions;
+
+/// Flows kept compiled; when there are more the cache starts over, which costs one
+/// compilation for each flow in use.
+const KEPT: usize = 1_000;
+
+#[derive(Debug, Default)]
+pub(super) struct FlowCache(Versions<(FlowId, i32), Arc<Flow>>);
+
+impl FlowCache {
+    /// The published flow of a number, if it has one that can be run.
+    pub(super) async fn route(&self, store: &Store, did: &str) -> Option<InboundRoute> {
+        let route = match store.route(did).await {
+            Ok(route) => route?,
+            Err(error) => {
+                error!(%error, "Cannot look up the flow of a number");
+                return None;
+            }
+        };
+        let (id, version) = (route.flow.clone(), route.version);
+        let flow = self.compiled(route)?;
+        Some(InboundRoute { id, version, flow })
+    }
+
+    fn compiled(&self, route: Route) -> Option<Arc<Flow>> {
+        let key = (route.flow, route.version);
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flow) = cache.get(&key) {
+            return Some(Arc::clone(flow));
+        }
+        let graph: FlowGraph = serde_json::from_value(route.graph)
+            .inspect_err(|error| error!(flow = %key.0, version = key.1, %error, "A published flow cannot be read"))
+            .ok()?;
+        let flow = Flow::compile(graph)
+            .inspect_err(|findings| error!(flow = %key.0, version = key.1, ?findings, "A published flow cannot be run"))
+            .ok()?;
+        if cache.len() == KEPT {
+            cache.clear();
+        }
+        let flow = Arc::new(flow);
+        cache.insert(key, Arc::clone(&flow));
+        Some(flow)
+    }
+}
