@@ -22,6 +22,6 @@ fi
 setup_build
 scripts/lab-asterisk.sh root
 say "Building"
-cargo build --quiet --bin strowger --package strowger-testkit --bin lab
+cargo build --quiet --package strowger --package strowger-testkit --bins
 target=${CARGO_TARGET_DIR:-target}
 exec "$target/debug/lab" --root "$PWD" --program "$target/debug/strowger" "$@"
