@@ -16,7 +16,7 @@ write_carrier_config() {
             res_sorcery_astdb res_timing_timerfd codec_alaw codec_ulaw codec_gsm format_gsm format_wav format_pcm \
             app_dial app_echo app_playback app_senddtmf app_userevent app_verbose app_exec func_callerid func_channel \
             func_cut func_global func_logic func_rand func_strings bridge_simple bridge_softmix bridge_native_rtp \
-            bridge_builtin_features res_musiconhold cdr_csv; do
+            bridge_builtin_features res_musiconhold res_clioriginate cdr_csv; do
             printf 'load = %s.so\n' "$module"
         done
     } >"$etc/modules.conf"

@@ -77,6 +77,10 @@ pub(crate) async fn deadline(request: Request, next: Next) -> Response {
 }
 
 /// What a panic becomes: its text is for the log.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that the layer asks for"
+)]
 pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic
         .downcast_ref::<String>()

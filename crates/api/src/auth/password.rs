@@ -79,14 +79,10 @@ pub(super) async fn verify(
         let _held = permit;
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| NOBODY.to_owned());
-        let right = PasswordHash::new(&hash)
-            .and_then(|hash| {
-                let argon2 = Argon2::default();
-                Ok(argon2
-                    .verify_password(password.expose_secret().as_bytes(), &hash)
-                    .is_ok())
-            })
-            .unwrap_or(false);
+        let right = PasswordHash::new(&hash).is_ok_and(|hash| {
+            let password = password.expose_secret().as_bytes();
+            Argon2::default().verify_password(password, &hash).is_ok()
+        });
         right && known
     });
     verified

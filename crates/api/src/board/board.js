@@ -4,7 +4,7 @@
     en: {
       skip: "Skip to content", board: "live board", language: "Language", logout: "Log out",
       loginTitle: "Log in", loginHelp: "The live board shows supervisors who is working and which calls are going on, as it happens.",
-      loginId: "Login id", password: "Password", login: "Log in", failed: "The server cannot be reached. Try again.",
+      loginId: "Login id", password: "Password", login: "Log in", failed: "The server cannot be reached. Try again.", wrong: "The login id or the password is wrong.", tooMany: "Too many attempts. Try again in {n} seconds.",
       notAllowed: "Your role may not see the live board. Ask an administrator.",
       expired: "Your login has expired. Log in again.", closed: "This account may no longer watch. Ask an administrator.",
       connecting: "Connecting", live: "Live", lost: "Reconnecting",
@@ -19,18 +19,19 @@
       tWaiting: "callers waiting", tWaitingNote: "longest {time}", tNobody: "nobody waits", tAbandoned: "calls abandoned", tAbandonedNote: "{n} of {m} people who answered",
       tNoAnswered: "nobody has answered yet",
       name: "Name", state: "State", since: "For", station: "Telephone", call: "Call", mode: "Dialing", lines: "Lines out", attempts: "Dialed",
-      human: "People", machine: "Machines", bridged: "Connected", abandoned: "Abandoned", number: "Number", about: "For what", agent: "Agent", lasts: "Lasts",
+      human: "People", machine: "Machines", bridged: "Connected", abandoned: "Abandoned", number: "Number", about: "For what", agent: "Agent",
       noCampaigns: "There is no campaign yet.", noAgents: "Nobody is logged in at a telephone.", noCalls: "No call is going on.", more: "and {n} more",
       inbound: "incoming", outbound: "outgoing", unknown: "unknown", unreachable: "telephone not reached",
       s: { available: "available", reserved: "being connected", ringing: "ringing", "on-call": "on a call", "on-hold": "on hold", "wrap-up": "finishing up", paused: "paused", offline: "offline" },
       p: { restored: "being looked for", dialing: "dialing", ringing: "ringing", answered: "answered", flow: "in a menu", waiting: "waiting", connecting: "being connected", bridged: "talking", message: "hears a message", ending: "ending" },
+      r: { "logged-in": "just logged in", "station lost": "telephone hung up", "station did not answer": "telephone was not answered" },
       c: { stopped: "stopped", running: "running", paused: "paused", finished: "finished" },
       m: { progressive: "progressive", power: "power" }, version: "Strowger {v}",
     },
     fr: {
       skip: "Aller au contenu", board: "tableau en direct", language: "Langue", logout: "Se déconnecter",
       loginTitle: "Connexion", loginHelp: "Le tableau en direct montre aux superviseurs qui travaille et quels appels sont en cours, à l’instant même.",
-      loginId: "Identifiant", password: "Mot de passe", login: "Se connecter", failed: "Le serveur est injoignable. Réessayez.",
+      loginId: "Identifiant", password: "Mot de passe", login: "Se connecter", failed: "Le serveur est injoignable. Réessayez.", wrong: "L’identifiant ou le mot de passe est incorrect.", tooMany: "Trop d’essais. Réessayez dans {n} secondes.",
       notAllowed: "Votre rôle ne permet pas de voir le tableau. Demandez à un administrateur.",
       expired: "Votre session a expiré. Reconnectez-vous.", closed: "Ce compte ne peut plus regarder. Demandez à un administrateur.",
       connecting: "Connexion…", live: "En direct", lost: "Reconnexion…",
@@ -45,11 +46,12 @@
       tWaiting: "appels en attente", tWaitingNote: "le plus long : {time}", tNobody: "personne n’attend", tAbandoned: "appels abandonnés", tAbandonedNote: "{n} sur {m} personnes qui ont répondu",
       tNoAnswered: "personne n’a encore répondu",
       name: "Nom", state: "État", since: "Depuis", station: "Téléphone", call: "Appel", mode: "Numérotation", lines: "Lignes", attempts: "Appelés",
-      human: "Personnes", machine: "Répondeurs", bridged: "Mis en relation", abandoned: "Abandonnés", number: "Numéro", about: "Pour", agent: "Agent", lasts: "Durée",
+      human: "Personnes", machine: "Répondeurs", bridged: "Mis en relation", abandoned: "Abandonnés", number: "Numéro", about: "Pour", agent: "Agent",
       noCampaigns: "Il n’y a pas encore de campagne.", noAgents: "Personne n’est connecté à un téléphone.", noCalls: "Aucun appel en cours.", more: "et {n} de plus",
       inbound: "entrant", outbound: "sortant", unknown: "inconnu", unreachable: "téléphone non joint",
       s: { available: "disponible", reserved: "mise en relation", ringing: "sonne", "on-call": "en appel", "on-hold": "appel en garde", "wrap-up": "fin d’appel", paused: "en pause", offline: "hors ligne" },
       p: { restored: "recherché", dialing: "numérotation", ringing: "sonne", answered: "décroché", flow: "dans un menu", waiting: "en attente", connecting: "mise en relation", bridged: "en conversation", message: "écoute un message", ending: "se termine" },
+      r: { "logged-in": "vient de se connecter", "station lost": "téléphone raccroché", "station did not answer": "téléphone non décroché" },
       c: { stopped: "arrêtée", running: "en cours", paused: "en pause", finished: "terminée" },
       m: { progressive: "progressive", power: "par ratio" }, version: "Strowger {v}",
     },
@@ -118,7 +120,11 @@
     try {
       const answer = await fetch("/api/v1/auth/login", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ login_id: $("login-id").value.trim(), password: $("password").value }) });
       const body = await answer.json();
-      if (!answer.ok) { $("login-error").textContent = body.error || t("failed"); return; }
+      if (!answer.ok) {
+        const said = { 401: t("wrong"), 429: t("tooMany", { n: answer.headers.get("retry-after") || "30" }) }[answer.status];
+        $("login-error").textContent = said || body.error || t("failed");
+        return;
+      }
       if (body.data.user.role === "agent") { showLogin(t("notAllowed")); return; }
       token = body.data.access_token; store("token", token); store("who", body.data.user.name);
       open();
@@ -206,7 +212,7 @@
     const figures = ["lines", "attempts", "human", "machine", "bridged", "abandoned"];
     head("campaigns-head", ["name", "state", "mode", ...figures], figures);
     head("agents-head", ["name", "state", "since", "station", "call"]);
-    head("calls-head", ["state", "since", "number", "about", "agent", "lasts"]);
+    head("calls-head", ["state", "since", "number", "about", "agent"]);
   }
   function cell(content, className) {
     const node = el("td", className);
@@ -260,20 +266,20 @@
     rows("agents", agents, 5, "noAgents", (agent) => {
       const state = el("span");
       state.append(pill(AGENT_TONE[agent.state] || "", TEXT[lang].s[agent.state] || agent.state));
-      const why = agent.reachable ? agent.reason : t("unreachable");
+      const why = agent.reachable ? TEXT[lang].r[agent.reason] || agent.reason : t("unreachable");
       if (why) state.append(el("span", "small", why));
       const call = view.calls.get(agent.call_id);
-      return [cell(agent.name), cell(state), timer(agent.since, LATE[agent.state]), cell(agent.station), cell(call ? call.number || t("unknown") : "–")];
+      return [cell(agent.name), cell(state), timer(agent.since, LATE[agent.state]), cell(agent.station.replace(/^PJSIP\//, "")), cell(call ? call.number || t("unknown") : "–")];
     });
 
     calls.sort((a, b) => rank(CALL_ORDER, a.phase) - rank(CALL_ORDER, b.phase) || Date.parse(a.since) - Date.parse(b.since));
-    rows("calls", calls, 6, "noCalls", (call) => {
+    rows("calls", calls, 5, "noCalls", (call) => {
       const about = view.campaigns.get(call.campaign_id)?.name || call.queue_id || call.did || "–";
       const number = el("span", "", call.number || t("unknown"));
       number.append(el("span", "small", t(call.direction)));
       return [
         cell(pill(CALL_TONE[call.phase] || "", TEXT[lang].p[call.phase] || call.phase)), timer(call.since, LATE[call.phase]), cell(number), cell(about),
-        cell(view.agents.get(call.agent_id)?.name || call.agent_id || "–"), timer(call.started_at),
+        cell(view.agents.get(call.agent_id)?.name || call.agent_id || "–"),
       ];
     });
   }

@@ -8,7 +8,7 @@ use strowger_core::{
     switchboard::Command,
 };
 use strowger_store::calls::{Before, CallRecordRow};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
@@ -55,7 +55,7 @@ pub(crate) async fn hang_up(
 }
 
 /// Which call records.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
     /// Only those of this campaign.

@@ -216,7 +216,7 @@ impl<'a> Import<'a> {
             match piece {
                 Piece::Record { line, bytes } => self.record(line, &bytes)?,
                 Piece::Refused { line, reason } if self.columns.is_some() => {
-                    self.reject(line, Rejected::line(reason))
+                    self.reject(line, Rejected::line(reason));
                 }
                 Piece::Refused { line, reason } => {
                     return Err(Problem::field(

@@ -240,7 +240,7 @@ pub(crate) async fn publish(
         .count();
     if let Some(first) = findings.first().filter(|_| errors > 0) {
         let more = if errors > 1 {
-            format!(" (and {} more errors)", errors - 1)
+            format!(" ({} more in errors)", errors - 1)
         } else {
             String::new()
         };

@@ -74,9 +74,11 @@ pub(crate) async fn login(
                 wait_s,
             )
         })?;
-    let user = match request.login_id.contains('\0') {
-        true => None,
-        false => app.api.store.user_by_login(&request.login_id).await?,
+    // PostgreSQL has no NUL in texts and would answer with an error.
+    let user = if request.login_id.contains('\0') {
+        None
+    } else {
+        app.api.store.user_by_login(&request.login_id).await?
     };
     let user = user.filter(|user| user.is_active);
     let hash = user.as_ref().map(|user| user.password_hash.clone());

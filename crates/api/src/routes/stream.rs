@@ -18,7 +18,6 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Instant, MissedTickBehavior},
 };
-use utoipa::IntoParams;
 
 use crate::{
     guard::{WatchLive, authenticate, authorise, bearer},
@@ -57,7 +56,7 @@ mod close {
 }
 
 /// Where a watcher left off.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Watch {
     /// The token, for clients that can neither set headers nor offer subprotocols.

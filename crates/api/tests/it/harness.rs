@@ -12,7 +12,10 @@ use axum::{
 };
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
-use strowger_api::{ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, ExchangeStatus, exchange_channel, router};
+use strowger_api::{
+    ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, ExchangeStatus, exchange_channel,
+    router,
+};
 use strowger_core::{
     ids::UserId,
     permission::Role,
@@ -39,11 +42,17 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let (options, name) = (self.options.clone(), self.name.clone());
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 let server = sqlx::PgPool::connect_with(options).await.unwrap();
                 let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&server).await.unwrap();
+                sqlx::query(sqlx::AssertSqlSafe(drop))
+                    .execute(&server)
+                    .await
+                    .unwrap();
             });
         });
         let _ = dropped.join();
@@ -57,8 +66,14 @@ pub(crate) async fn database() -> (Store, Guard) {
     let options: PgConnectOptions = url.parse().unwrap();
     let name = format!("api_test_{}", Uuid::new_v4().simple());
     let server = sqlx::PgPool::connect_with(options.clone()).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&server).await.unwrap();
-    let guard = Guard { options: options.clone(), name: name.clone() };
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        .execute(&server)
+        .await
+        .unwrap();
+    let guard = Guard {
+        options: options.clone(),
+        name: name.clone(),
+    };
     let store = Store::connect(options.database(&name), 4).await.unwrap();
     store.migrate().await.unwrap();
     (store, guard)
@@ -123,7 +138,9 @@ impl TestApp {
                         match action {
                             Action::Publish(change) => hub.publish(change),
                             Action::Write(write) => store.apply(&[write]).await.unwrap(),
-                            Action::Telephony(_) | Action::Claim { .. } | Action::FindFlow { .. } => {}
+                            Action::Telephony(_)
+                            | Action::Claim { .. }
+                            | Action::FindFlow { .. } => {}
                         }
                     }
                     let _ = request.reply.send(result);
@@ -132,7 +149,7 @@ impl TestApp {
         } else {
             tasks.spawn(async move {
                 let _kept = requests;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             });
         }
         let state = ApiState {
@@ -141,7 +158,9 @@ impl TestApp {
             exchange: exchange.clone(),
             auth: auth.clone(),
             clock: Arc::new(clock),
-            ids: Arc::new(move || Uuid::from_u128(u128::from(made.fetch_add(1, Ordering::Relaxed)))),
+            ids: Arc::new(move || {
+                Uuid::from_u128(u128::from(made.fetch_add(1, Ordering::Relaxed)))
+            }),
             settings,
             metrics: Arc::new(|| "strowger_up 1\n".to_owned()),
             status: Arc::new(|| ExchangeStatus {
@@ -198,7 +217,10 @@ impl TestApp {
     }
 
     pub(crate) fn token(&self, role: Role) -> String {
-        self.auth.issue(&id(role), (self.state.clock)(), Uuid::nil()).unwrap().text
+        self.auth
+            .issue(&id(role), (self.state.clock)(), Uuid::nil())
+            .unwrap()
+            .text
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -213,10 +235,19 @@ impl TestApp {
         }
     }
 
-    pub(crate) async fn call(&self, role: Option<Role>, method: Method, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn call(
+        &self,
+        role: Option<Role>,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(role) = role {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.token(role)));
+            request = request.header(
+                header::AUTHORIZATION,
+                format!("Bearer {}", self.token(role)),
+            );
         }
         let body = match body {
             Some(json) => {
@@ -243,7 +274,10 @@ impl TestApp {
 
     pub(crate) async fn import(&self, campaign: &str, csv: impl Into<Body>) -> Answer {
         let request = Request::post(format!("/api/v1/campaigns/{campaign}/contacts/import"))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.token(Role::Administrator)))
+            .header(
+                header::AUTHORIZATION,
+                format!("Bearer {}", self.token(Role::Administrator)),
+            )
             .header(header::CONTENT_TYPE, "text/csv; charset=utf-8");
         self.send(request.body(csv.into()).unwrap()).await
     }
@@ -251,9 +285,19 @@ impl TestApp {
     /// A trunk and a campaign `cmp_1`.
     pub(crate) async fn with_campaign(self) -> Self {
         let trunk = serde_json::json!({"id": "trk_1", "name": "Carrier", "endpoint": "carrier"});
-        assert_eq!(self.post(Role::Administrator, "/api/v1/trunks", trunk).await.status, 201);
+        assert_eq!(
+            self.post(Role::Administrator, "/api/v1/trunks", trunk)
+                .await
+                .status,
+            201
+        );
         let campaign = serde_json::json!({"id": "cmp_1", "name": "Autumn", "mode": "progressive", "trunk_id": "trk_1"});
-        assert_eq!(self.post(Role::Administrator, "/api/v1/campaigns", campaign).await.status, 201);
+        assert_eq!(
+            self.post(Role::Administrator, "/api/v1/campaigns", campaign)
+                .await
+                .status,
+            201
+        );
         self
     }
 }

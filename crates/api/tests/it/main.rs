@@ -1,6 +1,10 @@
 //! The routes against a real PostgreSQL and a real switchboard.
 //!
 //! `STROWGER_TEST_DATABASE` names the server to make databases on.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in what they share"
+)]
 
 mod campaigns;
 mod contacts;

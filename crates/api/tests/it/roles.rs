@@ -14,7 +14,11 @@ pub(crate) struct Route {
 }
 
 const fn route(method: &'static str, path: &'static str, least: Option<Role>) -> Route {
-    Route { method, path, least }
+    Route {
+        method,
+        path,
+        least,
+    }
 }
 
 const EVERYBODY: Option<Role> = None;
@@ -42,7 +46,11 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/v1/campaigns/{id}/start", SUPERVISOR),
     route("POST", "/api/v1/campaigns/{id}/pause", SUPERVISOR),
     route("POST", "/api/v1/campaigns/{id}/stop", SUPERVISOR),
-    route("POST", "/api/v1/campaigns/{id}/contacts/import", ADMINISTRATOR),
+    route(
+        "POST",
+        "/api/v1/campaigns/{id}/contacts/import",
+        ADMINISTRATOR,
+    ),
     route("GET", "/api/v1/agents", SUPERVISOR),
     route("GET", "/api/v1/agents/me", AGENT),
     route("POST", "/api/v1/agents/me/login", AGENT),
@@ -75,25 +83,40 @@ fn body(route: &Route) -> Option<Value> {
 async fn every_route_is_for_its_role_and_those_above() {
     let app = TestApp::new().await;
     for route in ROUTES {
-        let path = route.path.replace("{id}", "call_0000000000000000000000000000000a");
+        let path = route
+            .path
+            .replace("{id}", "call_0000000000000000000000000000000a");
         let method: Method = route.method.parse().unwrap();
         let anonymous = app.call(None, method.clone(), &path, body(route)).await;
         let case = format!("{} {}", route.method, route.path);
         let Some(least) = route.least else {
-            assert!(!matches!(anonymous.status.as_u16(), 401 | 403 | 404 | 405 | 500), "{case}: {}", anonymous.status);
+            assert!(
+                !matches!(anonymous.status.as_u16(), 401 | 403 | 404 | 405 | 500),
+                "{case}: {}",
+                anonymous.status
+            );
             continue;
         };
         assert_eq!(anonymous.status, 401, "{case}");
         assert_eq!(anonymous.headers["www-authenticate"], "Bearer", "{case}");
         assert_eq!(anonymous.body["code"], "unauthenticated", "{case}");
         for role in Role::ALL {
-            let answer = app.call(Some(role), method.clone(), &path, body(route)).await;
+            let answer = app
+                .call(Some(role), method.clone(), &path, body(route))
+                .await;
             if role < least {
                 assert_eq!(answer.status, 403, "{case} as {role}");
             } else {
-                assert!(!matches!(answer.status.as_u16(), 401 | 403 | 405 | 500), "{case} as {role}: {}", answer.text);
+                assert!(
+                    !matches!(answer.status.as_u16(), 401 | 403 | 405 | 500),
+                    "{case} as {role}: {}",
+                    answer.text
+                );
             }
-            assert!(!answer.text.contains("not a hash"), "{case} shows a password hash");
+            assert!(
+                !answer.text.contains("not a hash"),
+                "{case} shows a password hash"
+            );
         }
     }
 }
@@ -101,24 +124,81 @@ async fn every_route_is_for_its_role_and_those_above() {
 #[tokio::test]
 async fn who_is_deactivated_or_loses_the_role_feels_it_at_once() {
     let app = TestApp::new().await;
-    assert_eq!(app.get(Role::Supervisor, "/api/v1/agents").await.status, 200);
-    sqlx::query("UPDATE users SET role = 'agent' WHERE role = 'supervisor'").execute(app.store.pool()).await.unwrap();
-    assert_eq!(app.get(Role::Supervisor, "/api/v1/agents").await.status, 403);
-    sqlx::query("UPDATE users SET is_active = false").execute(app.store.pool()).await.unwrap();
-    assert_eq!(app.get(Role::Supervisor, "/api/v1/agents").await.status, 401);
+    assert_eq!(
+        app.get(Role::Supervisor, "/api/v1/agents").await.status,
+        200
+    );
+    sqlx::query("UPDATE users SET role = 'agent' WHERE role = 'supervisor'")
+        .execute(app.store.pool())
+        .await
+        .unwrap();
+    assert_eq!(
+        app.get(Role::Supervisor, "/api/v1/agents").await.status,
+        403
+    );
+    sqlx::query("UPDATE users SET is_active = false")
+        .execute(app.store.pool())
+        .await
+        .unwrap();
+    assert_eq!(
+        app.get(Role::Supervisor, "/api/v1/agents").await.status,
+        401
+    );
 }
 
 #[tokio::test]
 async fn nobody_makes_somebody_above_themselves() {
     let app = TestApp::new().await;
     let new = |role: &str| json!({"login_id": format!("new-{role}"), "password": "correct horse", "role": role});
-    assert_eq!(app.post(Role::Administrator, "/api/v1/users", new("super-administrator")).await.status, 403);
-    let added = app.post(Role::Administrator, "/api/v1/users", new("administrator")).await;
+    assert_eq!(
+        app.post(
+            Role::Administrator,
+            "/api/v1/users",
+            new("super-administrator")
+        )
+        .await
+        .status,
+        403
+    );
+    let added = app
+        .post(Role::Administrator, "/api/v1/users", new("administrator"))
+        .await;
     assert_eq!(added.status, 201);
-    assert!(!added.text.contains("argon2") && !added.text.contains("password"), "{}", added.text);
-    assert_eq!(app.post(Role::SuperAdministrator, "/api/v1/users", new("super-administrator")).await.status, 201);
-    let again = app.post(Role::SuperAdministrator, "/api/v1/users", new("super-administrator")).await;
-    assert_eq!((again.status.as_u16(), &again.body["code"]), (409, &json!("conflict")));
-    let wrong = json!({"login_id": "a b", "password": "correct horse", "role": "agent", "email": "nobody"});
-    assert_eq!(app.post(Role::Administrator, "/api/v1/users", wrong).await.body["errors"].as_array().unwrap().len(), 2);
+    assert!(
+        !added.text.contains("argon2") && !added.text.contains("password"),
+        "{}",
+        added.text
+    );
+    assert_eq!(
+        app.post(
+            Role::SuperAdministrator,
+            "/api/v1/users",
+            new("super-administrator")
+        )
+        .await
+        .status,
+        201
+    );
+    let again = app
+        .post(
+            Role::SuperAdministrator,
+            "/api/v1/users",
+            new("super-administrator"),
+        )
+        .await;
+    assert_eq!(
+        (again.status.as_u16(), &again.body["code"]),
+        (409, &json!("conflict"))
+    );
+    let wrong =
+        json!({"login_id": "a b", "password": "correct horse", "role": "agent", "email": "nobody"});
+    assert_eq!(
+        app.post(Role::Administrator, "/api/v1/users", wrong)
+            .await
+            .body["errors"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
 }

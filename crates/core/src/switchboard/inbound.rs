@@ -93,7 +93,7 @@ impl Switchboard {
         };
         self.inbound_fact(id, |facts| facts.flow = Some((flow_id, version)));
         self.set_phase(now, id, Phase::Flow);
-        let recording = format!("voicemail/{id}");
+        let recording = format!("voicemail-{id}");
         self.session_command(session, SessionCommand::RunFlow { flow, recording });
     }
 

@@ -254,7 +254,10 @@ async fn call(database: &PgPool, asterisk: &Asterisk, path: &Path) -> anyhow::Re
         "channel originate PJSIP/{}@pbx extension s@{}",
         path.did, path.caller
     );
-    asterisk.rx("carrier", &command).await?;
+    let answer = asterisk.rx("carrier", &command).await?;
+    if answer.contains("No such command") {
+        bail!("the carrier cannot place calls: {answer}");
+    }
     let deadline = Instant::now() + Duration::from_mins(1);
     while sqlx::query_scalar::<_, i64>(count)
         .fetch_one(database)

@@ -184,13 +184,13 @@ impl Columns {
             let value = value.trim();
             match meaning {
                 Meaning::FirstName => {
-                    contact.first_name = line(value, MAX_NAME).map_err(rejected)?
+                    contact.first_name = line(value, MAX_NAME).map_err(rejected)?;
                 }
                 Meaning::LastName => contact.last_name = line(value, MAX_NAME).map_err(rejected)?,
                 Meaning::PostalCode => {
-                    contact.postal_code = line(value, MAX_POSTAL_CODE).map_err(rejected)?
+                    contact.postal_code = line(value, MAX_POSTAL_CODE).map_err(rejected)?;
                 }
-                Meaning::Phone(_) if value.is_empty() => {}
+                Meaning::Phone(_) | Meaning::Custom if value.is_empty() => {}
                 Meaning::Phone(position) => {
                     let phone = PhoneNumber::parse(value, region)
                         .map_err(|error| rejected(error.to_string()))?;
@@ -198,7 +198,6 @@ impl Columns {
                         phones.push((*position, phone));
                     }
                 }
-                Meaning::Custom if value.is_empty() => {}
                 Meaning::Custom => {
                     let text = lines(value).map_err(rejected)?;
                     contact

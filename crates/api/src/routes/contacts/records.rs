@@ -115,9 +115,8 @@ impl Splitter {
             None => matches!(byte, b',' | b';'),
         };
         match (self.state, byte) {
-            (State::FieldStart | State::QuoteInQuoted, b'"') => State::Quoted,
             (State::Quoted, b'"') => State::QuoteInQuoted,
-            (State::Quoted, _) => State::Quoted,
+            (State::FieldStart | State::QuoteInQuoted, b'"') | (State::Quoted, _) => State::Quoted,
             (State::FieldStart | State::Plain | State::QuoteInQuoted, _) if delimiter => {
                 State::FieldStart
             }

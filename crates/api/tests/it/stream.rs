@@ -1,0 +1,176 @@
+//! The live view over a real socket.
+
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use strowger_core::{
+    ids::UserId,
+    live::{Change, ServerView},
+    permission::Role,
+    time::Timestamp,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Error, Message, client::IntoClientRequest as _},
+};
+
+use crate::harness::TestApp;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn serve(app: &mut TestApp) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = app
+        .router
+        .clone()
+        .into_make_service_with_connect_info::<SocketAddr>();
+    app.tasks
+        .spawn(async move { axum::serve(listener, service).await.unwrap() });
+    address
+}
+
+async fn next(socket: &mut Socket) -> Value {
+    loop {
+        if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
+            return serde_json::from_str(&text).unwrap();
+        }
+    }
+}
+
+async fn close_code(socket: &mut Socket) -> u16 {
+    loop {
+        if let Message::Close(frame) = socket.next().await.unwrap().unwrap() {
+            return frame.unwrap().code.into();
+        }
+    }
+}
+
+fn change(up: bool) -> Change {
+    Change::Server(ServerView {
+        name: "pbx1".into(),
+        up,
+        since: Timestamp::UNIX_EPOCH,
+    })
+}
+
+#[tokio::test]
+async fn a_watcher_gets_a_snapshot_then_changes_and_comes_back_without_a_gap() {
+    let mut app = TestApp::new().await;
+    let address = serve(&mut app).await;
+    let url = format!(
+        "ws://{address}/api/v1/stream?token={}",
+        app.token(Role::Supervisor)
+    );
+    app.hub.publish(change(true));
+    let (mut socket, _) = connect_async(&url).await.unwrap();
+    let snapshot = next(&mut socket).await;
+    assert_eq!(
+        (&snapshot["type"], &snapshot["seq"], &snapshot["run"]),
+        (&json!("snapshot"), &json!(1), &json!("run"))
+    );
+    assert_eq!(snapshot["servers"][0]["name"], "pbx1");
+    app.hub.publish(change(false));
+    let delta = next(&mut socket).await;
+    assert_eq!(
+        (&delta["type"], &delta["seq"], &delta["data"]["up"]),
+        (&json!("server"), &json!(2), &json!(false))
+    );
+    socket
+        .send(Message::text("{\"type\":\"ping\"}"))
+        .await
+        .unwrap();
+    assert_eq!(next(&mut socket).await, json!({"type": "pong"}));
+    drop(socket);
+
+    app.hub.publish(change(true));
+    app.hub.publish(Change::AgentGone {
+        id: UserId::new("usr_1").unwrap(),
+    });
+    let (mut socket, _) = connect_async(format!("{url}&run=run&seq=2")).await.unwrap();
+    assert_eq!(
+        next(&mut socket).await,
+        json!({"type": "resumed", "run": "run", "seq": 2})
+    );
+    assert_eq!(next(&mut socket).await["seq"], 3);
+    assert_eq!(
+        next(&mut socket).await,
+        json!({"seq": 4, "type": "agent-gone", "data": {"id": "usr_1"}})
+    );
+    let (mut socket, _) = connect_async(format!("{url}&run=another&seq=2"))
+        .await
+        .unwrap();
+    assert_eq!(next(&mut socket).await["type"], "snapshot");
+}
+
+#[tokio::test]
+async fn a_browser_offers_its_token_as_subprotocol() {
+    let mut app = TestApp::new().await;
+    let address = serve(&mut app).await;
+    let connect = async |token: String| {
+        let mut request = format!("ws://{address}/api/v1/stream")
+            .into_client_request()
+            .unwrap();
+        let offer = format!("strowger.v1, bearer.{token}").parse().unwrap();
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", offer);
+        connect_async(request).await
+    };
+    let (_, response) = connect(app.token(Role::Supervisor)).await.unwrap();
+    assert_eq!(
+        response.headers()["sec-websocket-protocol"],
+        "strowger.v1",
+        "the token is not sent back"
+    );
+    for (token, status) in [(app.token(Role::Agent), 403), ("nonsense".to_owned(), 401)] {
+        let Err(Error::Http(refused)) = connect(token).await else {
+            panic!("let in")
+        };
+        assert_eq!(refused.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_is_told_why_the_connection_ends() {
+    let mut app = TestApp::new().await;
+    let address = serve(&mut app).await;
+    let url = format!(
+        "ws://{address}/api/v1/stream?token={}",
+        app.token(Role::Supervisor)
+    );
+    let (mut chatty, _) = connect_async(&url).await.unwrap();
+    for _ in 0..=100 {
+        chatty.feed(Message::text("{}")).await.unwrap();
+    }
+    chatty.flush().await.unwrap();
+    assert_eq!(close_code(&mut chatty).await, 1008);
+    // One second before the end of the token.
+    app.pass(36_000_000 - 1_000);
+    let (mut late, _) = connect_async(&url).await.unwrap();
+    assert_eq!(close_code(&mut late).await, 4401);
+    app.pass(-10_000_000);
+    let (mut watcher, _) = connect_async(&url).await.unwrap();
+    app.state.shutdown.cancel();
+    assert_eq!(close_code(&mut watcher).await, 1001);
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_watchers() {
+    let mut app = TestApp::with(|settings| settings.max_streams = 1, true).await;
+    let address = serve(&mut app).await;
+    let url = format!(
+        "ws://{address}/api/v1/stream?token={}",
+        app.token(Role::Supervisor)
+    );
+    let (_first, _) = connect_async(&url).await.unwrap();
+    let Err(Error::Http(refused)) = connect_async(&url).await else {
+        panic!("let in")
+    };
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["retry-after"]),
+        (503, &"30".parse().unwrap())
+    );
+}
