@@ -20,6 +20,8 @@ if (($# == 0)) || [[ $1 == -h || $1 == --help ]]; then
     exit 2
 fi
 setup_build
+# Prompts that are texts are spoken.
+need_packages espeak-ng sox
 scripts/lab-asterisk.sh root
 say "Building"
 cargo build --quiet --package strowger --package strowger-testkit --bins

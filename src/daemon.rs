@@ -104,10 +104,10 @@ impl Database {
     /// Closes the connections and stops the private server.
     pub async fn close(self) {
         self.store.close().await;
-        if let Some(cluster) = self.cluster {
-            if let Err(error) = cluster.stop().await {
-                tracing::warn!(%error, "Cannot stop the private database");
-            }
+        if let Some(cluster) = self.cluster
+            && let Err(error) = cluster.stop().await
+        {
+            tracing::warn!(%error, "Cannot stop the private database");
         }
     }
 }

@@ -275,10 +275,9 @@ impl Exchange {
     fn carry_out_one(&mut self, action: Action) -> Option<Action> {
         match action {
             Action::Telephony(command) => match self.commands.try_send(command) {
-                Ok(()) => None,
+                // Closed: the adapter is stopping, and so are we.
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
                 Err(mpsc::error::TrySendError::Full(command)) => Some(Action::Telephony(command)),
-                // The adapter is stopping, and so are we.
-                Err(mpsc::error::TrySendError::Closed(_)) => None,
             },
             Action::Write(write) => match self.writes.try_send(write) {
                 Ok(()) => None,

@@ -32,7 +32,7 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
     };
     let reloaded = config.clone();
     let signals = lifecycle::signals(lifecycle.clone(), move || {
-        reload(&reloaded, file.as_deref(), &logs)
+        reload(&reloaded, file.as_deref(), &logs);
     });
     lifecycle.supervise("signals", async move {
         if let Err(error) = signals.await {

@@ -71,6 +71,10 @@ const STATION_RING_S: u32 = 20;
 /// A message is hung up after this time, however long its sound file is.
 const MESSAGE_MS: u64 = 120_000;
 
+/// An exchange that took no Originate, because it is shutting down or its link is gone, is
+/// left alone for this long: the contact goes back to the list and would be dialed again at once.
+const HOLD_MS: u64 = 2_000;
+
 /// Calls that say nothing for so long are looked for.
 const LOOK_MS: u64 = 300_000;
 
@@ -219,6 +223,8 @@ struct Trunk {
 #[derive(Debug)]
 struct Server {
     up: bool,
+    /// It took no Originate a moment ago: nothing is placed on it before this time.
+    hold_until: Option<Timestamp>,
     since: Timestamp,
 }
 
@@ -445,6 +451,7 @@ impl Switchboard {
     fn set_server(&mut self, now: Timestamp, name: &ServerName, up: bool) {
         let server = self.servers.entry(name.clone()).or_insert(Server {
             up: !up,
+            hold_until: None,
             since: now,
         });
         if server.up != up {

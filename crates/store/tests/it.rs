@@ -1,6 +1,10 @@
 //! The store against a real PostgreSQL.
 
 #![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must say where"
+)]
+#![expect(
     clippy::disallowed_methods,
     reason = "tests live outside, where the clock is"
 )]

@@ -132,7 +132,7 @@ pub(crate) async fn create(
 
 /// Set the agents of a campaign
 ///
-/// An agent who is logged in works for the new campaigns after the next log-in.
+/// It takes effect at once; a call in progress is not touched.
 #[utoipa::path(
     put, path = "/api/v1/campaigns/{id}/agents", tag = "campaigns",
     params(("id" = String, Path)), request_body = Agents,
@@ -160,6 +160,18 @@ pub(crate) async fn set_agents(
             "agent_ids",
             "one of these users does not exist; nothing was changed",
         )),
-        other => Ok(other.map(|()| Done::ok())?),
+        other => {
+            other?;
+            let agents = agents.agent_ids.into_iter().collect();
+            // Those who are logged in get its calls from now on, or none any more.
+            app.api
+                .exchange
+                .send(Command::AssignAgents {
+                    campaign: id,
+                    agents,
+                })
+                .await?;
+            Ok(Done::ok())
+        }
     }
 }

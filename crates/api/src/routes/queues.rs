@@ -2,7 +2,10 @@
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use strowger_core::ids::{QueueId, UserId};
+use strowger_core::{
+    ids::{QueueId, UserId},
+    switchboard::Command,
+};
 use strowger_store::inbound::Queue;
 use utoipa::ToSchema;
 
@@ -77,7 +80,7 @@ pub(crate) async fn list(
 
 /// Add or change a queue
 ///
-/// An agent who is logged in serves the queue after the next log-in.
+/// It takes effect at once; a call in progress is not touched.
 #[utoipa::path(
     put, path = "/api/v1/queues/{id}", tag = "queues", params(("id" = String, Path)), request_body = QueueSettings,
     responses(
@@ -113,6 +116,18 @@ pub(crate) async fn save(
             "member_ids",
             "one of these users does not exist; nothing was changed",
         )),
-        other => Ok(other.map(|()| Data::of(queue.into()))?),
+        other => {
+            other?;
+            let agents = queue.members.iter().cloned().collect();
+            // Those who are logged in get its callers from now on, or none any more.
+            app.api
+                .exchange
+                .send(Command::AssignMembers {
+                    queue: queue.id.clone(),
+                    agents,
+                })
+                .await?;
+            Ok(Data::of(queue.into()))
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Customer calls: what their channels tell, and how they end.
 
-use super::Switchboard;
+use super::{HOLD_MS, Switchboard};
 use crate::{
     call::{Call, Direction, Kind, Phase},
     campaign::MachineAction,
@@ -10,7 +10,7 @@ use crate::{
         Amd, ChannelId, ChannelOwner, Event, OriginateFailure, ServerName, SessionCommand,
         SessionEvent, SessionId, SessionKind,
     },
-    time::Timestamp,
+    time::{Timestamp, after},
 };
 
 impl Switchboard {
@@ -84,6 +84,9 @@ impl Switchboard {
         match failure {
             OriginateFailure::NotSent => {
                 call.signals.cancelled = true;
+                if let Some(server) = self.servers.get_mut(&server) {
+                    server.hold_until = Some(after(now, HOLD_MS));
+                }
                 self.customer_gone(now, id);
             }
             OriginateFailure::Refused(_) => {

@@ -1,11 +1,13 @@
 //! What people ask for.
 
+use std::collections::BTreeSet;
+
 use super::Switchboard;
 use crate::{
     agent::{Agent, AgentState, Leg, LegMode, Login, Wish},
     call::Phase,
     campaign::{CampaignSettings, CampaignState},
-    ids::{CallId, CampaignId, UserId},
+    ids::{CallId, CampaignId, QueueId, UserId},
     live::Change,
     record::Write,
     telephony,
@@ -45,6 +47,20 @@ pub enum Command {
     PauseCampaign(CampaignId),
     /// Place no new calls and hang up those that are not answered.
     Stop(CampaignId),
+    /// These agents, and no others, work for a campaign; a call in progress is not touched.
+    AssignAgents {
+        /// Which campaign.
+        campaign: CampaignId,
+        /// Who.
+        agents: BTreeSet<UserId>,
+    },
+    /// These agents, and no others, serve a queue; a call in progress is not touched.
+    AssignMembers {
+        /// Which queue.
+        queue: QueueId,
+        /// Who.
+        agents: BTreeSet<UserId>,
+    },
     /// Contacts were added: a finished or idle list is looked at again.
     ContactsAdded(CampaignId),
 }
@@ -126,9 +142,34 @@ impl Switchboard {
                 self.cancel_unanswered(now, &campaign);
                 Ok(())
             }
+            Command::AssignAgents { campaign, agents } => {
+                self.set_work(&agents, |login| &mut login.campaigns, &campaign);
+                Ok(())
+            }
+            Command::AssignMembers { queue, agents } => {
+                self.set_work(&agents, |login| &mut login.queues, &queue);
+                Ok(())
+            }
             Command::ContactsAdded(campaign) => {
                 self.list_has_more(&campaign, now);
                 Ok(())
+            }
+        }
+    }
+
+    /// Makes exactly `agents`, of those logged in, work for one thing.
+    fn set_work<Id: Ord + Clone>(
+        &mut self,
+        agents: &BTreeSet<UserId>,
+        work: impl Fn(&mut Login) -> &mut BTreeSet<Id>,
+        id: &Id,
+    ) {
+        for (agent_id, agent) in &mut self.agents {
+            let work = work(&mut agent.login);
+            if agents.contains(agent_id) {
+                work.insert(id.clone());
+            } else {
+                work.remove(id);
             }
         }
     }

@@ -222,7 +222,11 @@ impl Switchboard {
             && !campaign.used_up
             && campaign.claiming == 0
             && self.server_up(&campaign.settings.trunk.server);
-        match campaign.idle_until {
+        let hold = self
+            .servers
+            .get(&campaign.settings.trunk.server)
+            .and_then(|server| server.hold_until);
+        match campaign.idle_until.max(hold) {
             Some(until) if may && until > now => {
                 self.arm_dial(until);
                 false

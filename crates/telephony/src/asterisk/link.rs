@@ -244,6 +244,10 @@ async fn place(client: Client, originate: Originate) -> Option<Event> {
         .map(|_: Message| ())
     {
         Ok(()) => return None,
+        // Nothing was dialed, and nothing is wrong with what was asked.
+        Err(ActionError::Rejected { message }) if message == "Asterisk is shutting down" => {
+            OriginateFailure::NotSent
+        }
         Err(ActionError::Rejected { message }) => {
             warn!(%server, %channel, %message, "Asterisk refused an Originate");
             OriginateFailure::Refused(message)

@@ -247,6 +247,10 @@ fn verdict(scenario: &str, report: &Value) -> bool {
                 "no voicemail was recorded",
             );
             must(
+                report["spoken_files"].as_u64() > Some(0),
+                "no text was spoken",
+            );
+            must(
                 report["voicemail_bytes"].as_u64() > Some(100),
                 "the voicemail's file is empty",
             );

@@ -68,7 +68,7 @@ impl Daemon {
         }
         tokio::fs::create_dir_all(data).await?;
         let config = data.join("strowger.toml");
-        tokio::fs::write(&config, configuration(asterisk)?).await?;
+        tokio::fs::write(&config, configuration(&launch.root, asterisk)?).await?;
         let cluster = Cluster::start(&data.join("postgresql")).await?;
         let store = Store::connect(cluster.options(), 4).await?;
         let database = store.pool().clone();
@@ -190,7 +190,7 @@ impl Daemon {
     }
 }
 
-fn configuration(asterisk: &Asterisk) -> anyhow::Result<String> {
+fn configuration(root: &Path, asterisk: &Asterisk) -> anyhow::Result<String> {
     let (host, port) = asterisk
         .path("pbx_ami")?
         .split_once(':')
@@ -203,6 +203,10 @@ listen = "{HTTP}"
 agi_listen = "{AGI}"
 recordings_dir = "{spool}/monitor"
 transfer_trunk = "carrier"
+[asterisk.speech]
+command = ["{speak}", "fr"]
+directory = "{spool}/speech"
+seen_as = "{spool}/speech"
 [asterisk.servers.pbx]
 host = "{host}"
 port = {port}
@@ -212,6 +216,7 @@ secret_file = "{secret}"
 filter = "info,strowger_telephony=debug"
 "#,
         spool = asterisk.path("pbx_spool")?,
+        speak = root.join("scripts/speak.sh").display(),
         user = asterisk.path("pbx_ami_user")?,
         secret = asterisk.path("pbx_ami_secret_file")?,
     ))

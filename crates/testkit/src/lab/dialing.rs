@@ -230,10 +230,8 @@ fn list(contacts: u32, holders: u32) -> String {
             BEHAVIOURS[(place - holders) as usize % BEHAVIOURS.len()].0
         };
         // +33 6 39 98 is reserved for fiction; then the place in the list, then the behaviour.
-        csv += &format!(
-            "Contact,{place},+3363998{place:02}{behaviour},75001
-"
-        );
+        let phone = format!("+3363998{place:02}{behaviour}");
+        csv.extend(["Contact,", &place.to_string(), ",", &phone, ",75001\n"]);
     }
     csv
 }

@@ -13,6 +13,7 @@ use super::{Asterisk, Daemon, Launch, client::Client, daemon::PASSWORD};
 const MAIN: &str = "+33199000001";
 const CLOSED: &str = "+33199000002";
 const QUEUE: &str = "+33199000003";
+const SPOKEN: &str = "+33199000004";
 const NOBODY: &str = "+33199000009";
 
 /// A carrier number that is answered by a person who talks for 20 seconds.
@@ -40,7 +41,7 @@ struct Row {
     queue_id: Option<String>,
 }
 
-const PATHS: [Path; 6] = [
+const PATHS: [Path; 7] = [
     Path {
         name: "menu, 1 pressed, transferred",
         did: MAIN,
@@ -75,6 +76,13 @@ const PATHS: [Path; 6] = [
         caller: "caller-voicemail",
         walked: &["start", "queue"],
         check: |row| row.agent_id.is_some() && row.queue_id.is_some(),
+    },
+    Path {
+        name: "text spoken to the end",
+        did: SPOKEN,
+        caller: "caller-silent",
+        walked: &["start", "media", "hangup"],
+        check: |row| row.voicemail.is_none(),
     },
     Path {
         name: "number without flow",
@@ -120,6 +128,7 @@ pub async fn inbound(launch: Launch, asterisk: &Asterisk) -> anyhow::Result<Valu
         "paths_ok": ok,
         "voicemail_ms": voicemail_ms,
         "voicemail_bytes": voicemail_bytes,
+        "spoken_files": spoken_files(asterisk)?,
         "invariant_violations": health["invariant_violations"],
     });
     daemon.stop().await?;
@@ -139,10 +148,12 @@ async fn open(daemon: &Daemon, admin: &Client) -> anyhow::Result<Client> {
     flow(admin, "main", &main_flow("open")).await?;
     flow(admin, "closed", &main_flow("closed")).await?;
     flow(admin, "queue", &queue_flow()).await?;
+    flow(admin, "spoken", &spoken_flow()).await?;
     for (did, number, flow) in [
         ("main", MAIN, "main"),
         ("closed", CLOSED, "closed"),
         ("queue", QUEUE, "queue"),
+        ("spoken", SPOKEN, "spoken"),
     ] {
         let body = json!({ "number": number, "description": "", "flow_id": flow });
         admin.put(&format!("/api/v1/dids/{did}"), body).await?;
@@ -167,6 +178,10 @@ async fn flow(admin: &Client, id: &str, graph: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "written in place at every call"
+)]
 fn node(id: &str, kind: &str, content: Value) -> Value {
     json!({ "id": id, "type": kind, "name": id, "x": 0, "y": 0, "content": content })
 }
@@ -243,6 +258,27 @@ fn queue_flow() -> Value {
         ],
         "connections": [connection("start", "out", "queue")],
     })
+}
+
+/// A text as the designer writes it, without a sound file.
+fn spoken_flow() -> Value {
+    json!({
+        "nodes": [
+            node("start", "start", json!({})),
+            node("media", "media", json!({ "prompt": "Bonjour, nos bureaux sont fermés." })),
+            node("hangup", "hangup", json!({})),
+        ],
+        "connections": [connection("start", "out", "media"), connection("media", "out", "hangup")],
+    })
+}
+
+/// How many texts were spoken into files with sound in them.
+fn spoken_files(asterisk: &Asterisk) -> anyhow::Result<usize> {
+    let directory = format!("{}/speech", asterisk.path("pbx_spool")?);
+    let files = std::fs::read_dir(directory)?.filter_map(Result::ok);
+    Ok(files
+        .filter(|file| file.metadata().is_ok_and(|data| data.len() > 8_000))
+        .count())
 }
 
 /// Lets the carrier call and waits for the record of the call.

@@ -1,8 +1,10 @@
 //! Agents: their legs, and what they wish to be.
 
+use std::collections::BTreeSet;
+
 use super::harness::*;
 use crate::{
-    agent::{AgentState, LEG_LOST, LegMode, NO_ANSWER},
+    agent::{AgentState, LEG_LOST, LegMode, Login, NO_ANSWER},
     record::Write,
     switchboard::{Command, Refused},
     telephony::{ChannelId, ConnectOutcome, Event, OriginateFailure},
@@ -267,4 +269,28 @@ fn time_spent_busy_and_waiting_outlives_the_session() {
         (stats.waiting_ms, stats.busy_ms, stats.agents),
         (3_000, 5_000, 0)
     );
+}
+
+#[test]
+fn an_agent_who_is_assigned_while_logged_in_gets_the_campaigns_calls() {
+    let mut lab = Lab::dialing(settings(CAMPAIGN), 3);
+    let session = lab.unique();
+    lab.log_in_as(Login {
+        campaigns: BTreeSet::new(),
+        ..login("zoe", session, LegMode::NailedUp)
+    });
+    assert_eq!(lab.dialed().len(), 0);
+    let assign = |agents: &[&str]| Command::AssignAgents {
+        campaign: campaign_id(CAMPAIGN),
+        agents: agents.iter().map(|name| user(name)).collect(),
+    };
+    lab.command(assign(&["zoe"]));
+    assert_eq!(lab.dialed().len(), 1);
+    let attempt = lab.dialed()[0];
+    lab.talks(attempt);
+    lab.command(assign(&[]));
+    assert_eq!(lab.state("zoe"), AgentState::OnCall, "the call was cut");
+    lab.hangs_up(&ChannelId::for_attempt(attempt), 16);
+    lab.pass(60_000);
+    assert_eq!(lab.dialed().len(), 1, "it dials for an agent who left");
 }

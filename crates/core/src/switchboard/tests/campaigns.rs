@@ -391,3 +391,19 @@ fn nothing_is_placed_while_draining() {
     lab.pass(10_000);
     assert!(lab.dialed().is_empty());
 }
+
+#[test]
+fn an_exchange_that_takes_no_originate_is_left_alone_for_a_moment() {
+    let mut lab = Lab::dialing(settings(CAMPAIGN), 1);
+    agent_of(&mut lab, "a", &[CAMPAIGN]);
+    let attempt = lab.dialed()[0];
+    lab.event(Event::OriginateFailed {
+        channel: ChannelId::for_attempt(attempt),
+        failure: OriginateFailure::NotSent,
+    });
+    let asked = lab.claims().len();
+    lab.pass(1_500);
+    assert_eq!(lab.claims().len(), asked, "it was asked again at once");
+    lab.pass(1_500);
+    assert!(lab.claims().len() > asked, "it was never asked again");
+}
