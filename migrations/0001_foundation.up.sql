@@ -121,6 +121,7 @@ CREATE TABLE contacts (
 -- The claim walks this index in order and stops at its limit.
 CREATE INDEX contacts_to_dial ON contacts (campaign_id, next_attempt_at, id) WHERE status = 'pending';
 CREATE INDEX contacts_by_campaign ON contacts (campaign_id, id);
+CREATE INDEX contacts_by_status ON contacts (campaign_id, status);
 
 CREATE TABLE contact_phones (
     contact_id text NOT NULL REFERENCES contacts ON DELETE CASCADE,
@@ -152,7 +153,9 @@ CREATE TABLE attempts (
 );
 -- One open attempt per contact: the database refuses a second one.
 CREATE UNIQUE INDEX attempts_open ON attempts (contact_id) WHERE ended_at IS NULL;
+CREATE INDEX attempts_open_by_campaign ON attempts (campaign_id) WHERE ended_at IS NULL;
 CREATE INDEX attempts_by_campaign ON attempts (campaign_id, created_at DESC);
+CREATE INDEX attempts_by_contact ON attempts (contact_id);
 
 CREATE TABLE flows (
     id text PRIMARY KEY,
@@ -258,6 +261,7 @@ CREATE TABLE call_records (
 CREATE INDEX call_records_by_start ON call_records (started_at DESC, id DESC);
 CREATE INDEX call_records_by_campaign ON call_records (campaign_id, started_at DESC, id DESC);
 CREATE INDEX call_records_by_agent ON call_records (agent_id, started_at DESC, id DESC);
+CREATE INDEX call_records_by_contact ON call_records (contact_id, started_at DESC);
 CREATE INDEX call_records_open ON call_records (id) WHERE ended_at IS NULL;
 
 CREATE TABLE events (

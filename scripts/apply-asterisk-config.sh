@@ -21,13 +21,15 @@ this server alone is in strowger.d/ and is kept. Of the other files each gets on
                       a random secret and mode 0600, when it does not exist
                       (default /etc/strowger/manager.secret)
   --agi-url URL       where the daemon answers FastAGI (agi://host:port)
+  --server NAME       what the daemon calls this server: the NAME of its section
+                      [asterisk.servers.NAME] (default main)
   --sip-bind ADDR     address[:port] of the SIP transports; needed only where the
                       server has none yet (default 0.0.0.0:5060)
   --webrtc            browser phones: WebSocket on 127.0.0.1:8088, ICE
   --offline           write and check the files without a running Asterisk
   --dry-run           show what would change, change nothing
 
---agi-url, --sip-bind and --webrtc are remembered for later runs.
+--agi-url, --server, --sip-bind and --webrtc are remembered for later runs.
 USAGE
 }
 
@@ -40,6 +42,7 @@ ASTERISK=
 OFFLINE=0
 secret_file=/etc/strowger/manager.secret
 agi_url=
+server=
 sip_bind=
 webrtc=0
 dry_run=0
@@ -50,6 +53,7 @@ while (($#)); do
         --asterisk) need_value "$1" $#; ASTERISK=$2; shift ;;
         --secret-file) need_value "$1" $#; secret_file=$2; shift ;;
         --agi-url) need_value "$1" $#; agi_url=$2; shift ;;
+        --server) need_value "$1" $#; server=$2; shift ;;
         --sip-bind) need_value "$1" $#; sip_bind=$2; shift ;;
         --webrtc) webrtc=1 ;;
         --offline) OFFLINE=1 ;;
@@ -68,6 +72,10 @@ if [[ -n $agi_url ]]; then
     [[ $agi_url =~ ^agi://([A-Za-z0-9.-]+)(:([0-9]+))?$ ]] ||
         die "--agi-url: '$agi_url' is not of the form agi://host:port"
     [[ -z ${BASH_REMATCH[3]} ]] || is_port "${BASH_REMATCH[3]}" || die "--agi-url: ${BASH_REMATCH[3]} is not a port"
+fi
+if [[ -n $server ]]; then
+    [[ $server =~ ^[A-Za-z0-9_-]{1,40}$ ]] ||
+        die "--server: '$server' cannot be a name: letters, digits, dashes and underscores, 40 at most"
 fi
 if [[ -n $sip_bind ]]; then
     bind_port=5060
@@ -141,13 +149,19 @@ secret = $secret
 CONF
 
 # Kept once written, unless an option asks for something else.
-if [[ -n $agi_url ]]; then
-    keep=$(grep -Ev '^(STROWGER_AGI[[:space:]]*=|\[globals\]|; This server)' "$ETC/strowger.d/globals.conf" 2>/dev/null || true)
+own_global() { # NAME: as this server has it already
+    sed -nE "s/^$1[[:space:]]*=>?[[:space:]]*//p" "$ETC/strowger.d/globals.conf" 2>/dev/null | tail -n 1 || true
+}
+if [[ -n $agi_url || -n $server ]]; then
+    agi_url=${agi_url:-$(own_global STROWGER_AGI)}
+    server=${server:-$(own_global STROWGER_SERVER)}
+    keep=$(grep -Ev '^(STROWGER_(AGI|SERVER)[[:space:]]*=|\[globals\]|; This server)' "$ETC/strowger.d/globals.conf" 2>/dev/null || true)
     stage strowger.d/globals.conf <<CONF
 ; This server's own values; they replace those of strowger/strowger-globals.conf.
 [globals](+)
-STROWGER_AGI = $agi_url
-${keep:+$keep
+${agi_url:+STROWGER_AGI = $agi_url
+}${server:+STROWGER_SERVER = $server
+}${keep:+$keep
 }
 CONF
 fi
@@ -233,6 +247,8 @@ check_dialplan() {
         echo "the running dialplan is not the one of these files"
         return
     }
+    [[ -z $server ]] || shows "STROWGER_SERVER=$server\$" 'dialplan show globals' ||
+        echo "the running dialplan does not call this server $server"
     while read -r context lines; do
         shown=$(rx "dialplan show $context")
         if ! grep -q "Context '$context' created by" <<<"$shown"; then

@@ -9,7 +9,8 @@ Usage: lab-asterisk.sh [--dir DIR] COMMAND
 
   root                 make the root directory with Asterisk in it (once; a minute)
   start [--agi URL]    start both instances, fresh and configured (makes the root first);
-                       if they run, only apply what changed
+                       if they run, only apply what changed. Recordings of the run
+                       before are removed, its logs kept as log.previous
   stop                 stop both
   restart-pbx          `core restart now` on the exchange
   status               what runs where
@@ -22,7 +23,8 @@ Usage: lab-asterisk.sh [--dir DIR] COMMAND
   --agi URL            where the daemon answers FastAGI (default agi://127.0.0.1:4573)
 
 The exchange (pbx)   SIP 127.0.0.1:5060, AMI 127.0.0.1:5038, user strowger;
-                     trunk `carrier`, stations 1001 to 1020
+                     trunk `carrier`, stations 1001 to 1020;
+                     named pbx to the daemon
 The carrier          SIP 127.0.0.2:5060, AMI 127.0.0.2:5038, user lab
 The phones           SIP 127.0.0.3:5060, registered as 1001 to 1020
 USAGE
@@ -146,13 +148,13 @@ new_secret() { # FILE: a random secret, made once
     [[ -s $1 ]] || (umask 077 && head -c 18 /dev/urandom | base64 | tr '+/' '-_' >"$1")
 }
 
-prepare_instance() { # NAME: empty directories, but for recordings; the logs of last time stay beside
+prepare_instance() { # NAME: empty directories; the logs of last time stay beside
     local name=$1 dir
     dir=$(home "$name")
     mkdir -p "$dir"
     rm -rf "$dir/log.previous"
     [[ ! -e $dir/log ]] || mv "$dir/log" "$dir/log.previous"
-    rm -rf "${dir:?}"/{etc,run,db,lib,cache}
+    rm -rf "${dir:?}"/{etc,run,db,lib,cache,spool,speech,quiet}
     mkdir -p "$dir"/{etc,run,db,lib,cache,log/cdr-csv,spool/{monitor,recording,voicemail,tmp,outgoing},speech,quiet}
     new_secret "$dir/manager.secret"
 }
@@ -294,7 +296,7 @@ configure_pbx() {
     local log=$lab/pbx/log/configure.log
     {
         "$here/scripts/apply-asterisk-config.sh" --etc "$lab/pbx/etc" --asterisk "$(control pbx)" \
-            --secret-file "$lab/pbx/manager.secret" --sip-bind 127.0.0.1:5060 --agi-url "$agi_url" &&
+            --secret-file "$lab/pbx/manager.secret" --server pbx --sip-bind 127.0.0.1:5060 --agi-url "$agi_url" &&
             { [[ -e $lab/pbx/etc/strowger.d/pjsip.d/trunk-carrier.conf ]] ||
                 "$here/scripts/add-site-trunk.sh" --etc "$lab/pbx/etc" --asterisk "$(control pbx)" carrier 127.0.0.2; }
     } >"$log" 2>&1 8>&- || {

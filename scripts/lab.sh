@@ -2,8 +2,8 @@
 # The daemon against a real Asterisk 22, with a second one as carrier. Needs root.
 #
 #   scripts/lab.sh run [--contacts N] [--agents N] [--mode progressive|power]
-#                      [--leg-mode nailed-up|ring-per-call] [--json]
-#   scripts/lab.sh crash [--kills N] [...]      the daemon is killed in the middle
+#                      [--leg-mode nailed-up|ring-per-call] [--no-amd] [--json]
+#   scripts/lab.sh crash [--kills N] [--softly] [...]  the daemon is killed (or restarted)
 #   scripts/lab.sh inbound [--json]             callers down every path of a flow
 #   scripts/lab.sh restart-pbx [...]            Asterisk restarts in the middle
 #   scripts/lab.sh check                        all of it, smaller, with a verdict

@@ -5,7 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use strowger_core::permission::Role;
 
-use crate::{commands, config::Config};
+use crate::{
+    commands,
+    config::{Config, Needs},
+};
 
 /// A telephony control daemon for contact centres.
 #[derive(Debug, Parser)]
@@ -83,7 +86,15 @@ pub fn main() -> ExitCode {
             Err(error) => fail(1, &error.into()),
         };
     }
-    let config = match Config::load(cli.config.as_deref()) {
+    let needs = match cli.command {
+        Command::Migrate | Command::User { .. } => Needs::Database,
+        Command::Serve
+        | Command::Demo(_)
+        | Command::Seed(_)
+        | Command::Config { .. }
+        | Command::Openapi => Needs::All,
+    };
+    let config = match Config::load(cli.config.as_deref(), needs) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),
     };

@@ -93,6 +93,8 @@ pub struct Asterisk {
     pub recordings_dir: String,
     /// Endpoint for transfers.
     pub transfer_trunk: String,
+    /// The server where none is named; empty for the only one.
+    pub default_server: String,
     /// Spoken prompts.
     pub speech: Speech,
     /// Servers by name.
@@ -162,12 +164,21 @@ pub struct Shutdown {
     pub drain_seconds: u64,
 }
 
+/// What a command needs of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Everything.
+    All,
+    /// Only the database.
+    Database,
+}
+
 impl Config {
     /// Reads defaults, file and environment, and every secret file.
     ///
     /// # Errors
     /// Names the file and the key that is wrong.
-    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+    pub fn load(file: Option<&Path>, needs: Needs) -> anyhow::Result<Self> {
         let mut figment = Figment::from(Toml::string(DEFAULTS));
         if let Some(file) = file {
             if !file.exists() {
@@ -177,6 +188,11 @@ impl Config {
         }
         let environment = Env::prefixed("STROWGER__").split("__");
         let mut config: Self = figment.merge(environment).extract().map_err(describe)?;
+        if needs == Needs::Database {
+            // The secrets of the servers belong to the daemon; `user create` cannot read them.
+            config.asterisk.servers.clear();
+            config.asterisk.default_server.clear();
+        }
         config.read_secrets()?;
         config.validate()?;
         Ok(config)
@@ -238,6 +254,13 @@ impl Config {
         };
         if !self.asterisk.transfer_trunk.is_empty() && !name_like(&self.asterisk.transfer_trunk) {
             bail!("asterisk.transfer_trunk must be a PJSIP endpoint: letters, digits, '-' and '_'");
+        }
+        let (default, servers) = (&self.asterisk.default_server, &self.asterisk.servers);
+        if default.is_empty() && servers.len() > 1 {
+            bail!("asterisk.default_server must be set when there is more than one server");
+        }
+        if !default.is_empty() && !servers.contains_key(default) {
+            bail!("asterisk.default_server: there is no [asterisk.servers.{default}]");
         }
         for (name, server) in &self.asterisk.servers {
             if !name_like(name) {
@@ -324,6 +347,10 @@ fn describe(error: figment::Error) -> anyhow::Error {
                         None => format!(" (in {})", metadata.name),
                     });
             let key = error.path.join(".");
+            // What was given for a secret is not repeated, even when it is no string.
+            if key.ends_with("secret") || key.ends_with("url") {
+                return format!("{key}: must be a text in quotes{source}");
+            }
             format!("{key}: {}{source}", error.kind)
         })
         .collect();
@@ -334,6 +361,7 @@ fn secret(key: &str, file: &Path, value: &mut SecretString) -> anyhow::Result<()
     if file.as_os_str().is_empty() {
         return Ok(());
     }
+    let file = &expand(key, file)?;
     let text = fs::read_to_string(file)
         .with_context(|| format!("{key}: cannot read {}", file.display()))?;
     let line = text.lines().next().unwrap_or_default().trim();
@@ -342,6 +370,20 @@ fn secret(key: &str, file: &Path, value: &mut SecretString) -> anyhow::Result<()
     }
     *value = SecretString::from(line);
     Ok(())
+}
+
+/// The one variable that is understood in the path of a secret file.
+fn expand(key: &str, file: &Path) -> anyhow::Result<PathBuf> {
+    const VARIABLE: &str = "${CREDENTIALS_DIRECTORY}";
+    match file.to_str().and_then(|path| path.strip_prefix(VARIABLE)) {
+        None => Ok(file.to_owned()),
+        Some(rest) => {
+            let directory = std::env::var("CREDENTIALS_DIRECTORY").with_context(|| {
+                format!("{key}: CREDENTIALS_DIRECTORY is not set: the unit needs LoadCredential=")
+            })?;
+            Ok(Path::new(&directory).join(rest.trim_start_matches('/')))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -387,5 +429,12 @@ mod tests {
         );
         let config = load(&format!("{text}secret = \"hunter2\"\n")).unwrap();
         assert!(!format!("{config:?}{}", config.summary()).contains("hunter2"));
+        let error = load(&format!("{text}secret = 123456\n")).unwrap_err();
+        assert!(!error.to_string().contains("123456"), "{error}");
+        let error = load(&format!(
+            "{text}secret = \"x\"\n{}",
+            text.replace("main", "other")
+        ));
+        assert!(error.is_err(), "two servers and no default");
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use strowger_agi::ServerConfig;
@@ -13,9 +14,10 @@ use strowger_ami::ClientConfig;
 use strowger_api::{ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, exchange_channel};
 use strowger_core::{telephony::ServerName, time::Timestamp};
 use strowger_realtime::Hub;
-use strowger_store::{Store, cluster::Cluster};
+use strowger_store::{NodeLock, Store, cluster::Cluster};
 use strowger_telephony::asterisk::{self, ServerSettings, Speech};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Mutex, time::sleep};
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 use uuid::Uuid;
 
@@ -28,6 +30,9 @@ use crate::{
 
 /// Requests that may wait for the switchboard; further ones are refused as busy.
 const REQUESTS: usize = 1_024;
+
+/// How often the private database is looked at.
+const DATABASE_CHECK: Duration = Duration::from_secs(2);
 
 /// How long the dialplan has to open a FastAGI session once connected.
 const AGI_ENVIRONMENT: Duration = Duration::from_secs(5);
@@ -69,22 +74,34 @@ pub async fn hash_password(password: &str) -> anyhow::Result<String> {
 pub struct Database {
     /// The pool.
     pub store: Store,
-    cluster: Option<Cluster>,
+    cluster: Option<Arc<Mutex<Cluster>>>,
+    purpose: Purpose,
+    lock: Option<NodeLock>,
+}
+
+/// What a process wants of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be the daemon: no other one may be, and the private server stops with it.
+    Serve,
+    /// To do one thing: a private server that runs already goes on running.
+    OneCommand,
 }
 
 impl Database {
     /// Connects as configured, starting the private server when no URL is set.
     ///
     /// # Errors
-    /// Says what to do when the database cannot be reached or is not up to date.
-    pub async fn open(config: &Config, migrate: bool) -> anyhow::Result<Self> {
+    /// Says what to do when the database cannot be reached, is not up to date or is another
+    /// daemon's.
+    pub async fn open(config: &Config, purpose: Purpose, migrate: bool) -> anyhow::Result<Self> {
         let url = config.database.url.expose_secret();
         let (options, cluster) = if url.is_empty() {
             let directory = config.data_directory.join("postgresql");
             let cluster = Cluster::start(&directory)
                 .await
                 .context("private database")?;
-            (cluster.options(), Some(cluster))
+            (cluster.options(), Some(Arc::new(Mutex::new(cluster))))
         } else {
             (
                 url.parse::<PgConnectOptions>()
@@ -98,16 +115,45 @@ impl Database {
         } else {
             store.check_schema().await?;
         }
-        Ok(Self { store, cluster })
+        let lock = match purpose {
+            Purpose::Serve => Some(store.lock_node().await?),
+            Purpose::OneCommand => None,
+        };
+        Ok(Self {
+            store,
+            cluster,
+            purpose,
+            lock,
+        })
     }
 
-    /// Closes the connections and stops the private server.
+    /// Closes the connections and stops the private server, unless it is a running daemon's.
     pub async fn close(self) {
+        drop(self.lock);
         self.store.close().await;
-        if let Some(cluster) = self.cluster
-            && let Err(error) = cluster.stop().await
-        {
+        let Some(cluster) = self.cluster else { return };
+        let cluster = cluster.lock().await;
+        if self.purpose == Purpose::OneCommand && !cluster.launched() {
+            return;
+        }
+        if let Err(error) = cluster.stop().await {
             tracing::warn!(%error, "Cannot stop the private database");
+        }
+    }
+}
+
+/// Starts the private server again when it has gone: an out-of-memory kill, or a person.
+async fn keep_database(store: Store, cluster: Arc<Mutex<Cluster>>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(DATABASE_CHECK) => {}
+        }
+        if store.ping().await.is_ok() {
+            continue;
+        }
+        if let Err(error) = cluster.lock().await.keep_running().await {
+            tracing::error!(%error, "The private database does not run");
         }
     }
 }
@@ -136,8 +182,45 @@ pub struct Daemon {
 /// When a part cannot be started; whatever was started is stopped through `lifecycle`.
 pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Daemon> {
     let metrics = telemetry::start_metrics()?;
-    let database = Database::open(config, config.database.migrate).await?;
+    let database = Database::open(config, Purpose::Serve, config.database.migrate).await?;
+    let started = start_on(&database, config, lifecycle, metrics).await;
+    match started {
+        Ok(running) => Ok(Daemon {
+            database,
+            hub: running.hub,
+            exchange: running.exchange,
+            progress: running.progress,
+            http_address: running.http_address,
+            agi_address: running.agi_address,
+        }),
+        Err(error) => {
+            lifecycle.hard.cancel();
+            database.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Everything of a daemon but its database.
+struct Running {
+    hub: Hub,
+    exchange: ExchangeHandle,
+    progress: Arc<Progress>,
+    http_address: SocketAddr,
+    agi_address: SocketAddr,
+}
+
+async fn start_on(
+    database: &Database,
+    config: &Config,
+    lifecycle: &Lifecycle,
+    metrics: Arc<PrometheusHandle>,
+) -> anyhow::Result<Running> {
     let store = database.store.clone();
+    if let Some(cluster) = &database.cluster {
+        let kept = keep_database(store.clone(), Arc::clone(cluster), lifecycle.hard.clone());
+        lifecycle.supervise("database", kept);
+    }
     let token_secret = token_secret(config)?;
     let listener = TcpListener::bind(config.http.listen)
         .await
@@ -189,10 +272,11 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Dae
         .keys()
         .map(|name| ServerName::from(name.as_str()))
         .collect();
-    let default_server = servers
-        .first()
-        .cloned()
-        .unwrap_or_else(|| ServerName::from("none"));
+    let default_server = match config.asterisk.default_server.as_str() {
+        "" => servers.first().cloned(),
+        name => Some(ServerName::from(name)),
+    }
+    .unwrap_or_else(|| ServerName::from("none"));
     let status = Arc::clone(&progress);
     let state = ApiState {
         store,
@@ -217,8 +301,7 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Dae
     };
     lifecycle.supervise("http", serve_http(listener, state, lifecycle.hard.clone()));
     info!(http = %http_address, fastagi = %agi_address, "Strowger is running");
-    Ok(Daemon {
-        database,
+    Ok(Running {
         hub,
         exchange,
         progress,
@@ -227,11 +310,7 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Dae
     })
 }
 
-async fn serve_http(
-    listener: TcpListener,
-    state: ApiState,
-    stop: tokio_util::sync::CancellationToken,
-) {
+async fn serve_http(listener: TcpListener, state: ApiState, stop: CancellationToken) {
     let app = strowger_api::router(state).into_make_service_with_connect_info::<SocketAddr>();
     let served =
         axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await });

@@ -4,11 +4,12 @@
 //! carries its actions out. It waits for nothing but its own inputs: whatever takes time
 //! runs beside it and comes back as an input.
 
+mod clock;
 mod flows;
 mod writer;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -20,7 +21,7 @@ use strowger_api::{ExchangeStatus, Request};
 use strowger_core::{
     ids::{AttemptId, CampaignId, TrunkId},
     record::Write,
-    switchboard::{Action, Input, Restored, Switchboard},
+    switchboard::{self, Action, Input, Refused, Restored, Switchboard},
     telephony::{Command, Event, ServerName},
     time::{Timestamp, millis_between},
 };
@@ -28,17 +29,19 @@ use strowger_realtime::Hub;
 use strowger_store::Store;
 use strowger_telephony::asterisk::Adapter;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{MissedTickBehavior, interval, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use clock::Clock;
 use flows::FlowCache;
 
 /// Writes that may wait for the database: some minutes of a busy centre while it is away.
-/// Beyond that the exchange carries nothing more out until there is room.
+/// What comes on top is kept by the exchange, which places no call meanwhile: while the
+/// database is away nothing can be claimed.
 const WRITES: usize = 100_000;
 
 /// Results that may wait for the exchange; the tasks that bring them wait then.
@@ -46,6 +49,9 @@ const RESULTS: usize = 1_024;
 
 /// Telephony events handled in a row before other inputs get a turn.
 const BURST: usize = 256;
+
+/// Pause between two questions about a claim whose answer was lost.
+const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often the status is refreshed and every invariant is looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -80,7 +86,6 @@ pub struct Progress {
     /// Counts the turns of its loop; a count that stands still is a hung exchange.
     turns: AtomicU64,
     status: Mutex<ExchangeStatus>,
-    writes_waiting: AtomicU64,
 }
 
 impl Progress {
@@ -96,11 +101,6 @@ impl Progress {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
-
-    /// Writes that the database has not taken yet.
-    pub fn writes_waiting(&self) -> u64 {
-        self.writes_waiting.load(Relaxed)
-    }
 }
 
 struct Exchange {
@@ -109,22 +109,20 @@ struct Exchange {
     hub: Hub,
     commands: mpsc::Sender<Command>,
     writes: mpsc::Sender<Write>,
+    /// Writes that were asked for, and those of them that the database has.
+    writes_asked: u64,
+    writes_done: watch::Receiver<u64>,
     results: mpsc::Sender<Input>,
     links: Vec<(ServerName, strowger_ami::Client)>,
     flows: Arc<FlowCache>,
     new_id: Arc<dyn Fn() -> Uuid + Send + Sync>,
     tracker: TaskTracker,
     progress: Arc<Progress>,
-    /// An action that found its queue full; nothing after it is carried out before it.
-    held: Option<Action>,
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the edge at which the switchboard gets its clock"
-)]
-fn now() -> Timestamp {
-    Timestamp::now()
+    clock: Clock,
+    /// Commands that found their queue full, in order.
+    held_commands: VecDeque<Command>,
+    /// Writes that found their queue full, in order.
+    held_writes: VecDeque<Write>,
 }
 
 /// Runs the exchange until `stop` is cancelled, then makes durable what is still to be written.
@@ -147,7 +145,8 @@ pub async fn run(
     } = parts;
     let (results, mut result_queue) = mpsc::channel(RESULTS);
     let (writes, write_queue) = mpsc::channel(WRITES);
-    let writer = tracker.spawn(writer::run(store.clone(), write_queue));
+    let (done, writes_done) = watch::channel(0);
+    let writer = tracker.spawn(writer::run(store.clone(), write_queue, done));
     let mut events = adapter.events;
     let mut exchange = Exchange {
         switchboard: Switchboard::new(),
@@ -155,18 +154,23 @@ pub async fn run(
         hub,
         commands: adapter.commands,
         writes,
+        writes_asked: 0,
+        writes_done,
         results,
         links: adapter.links,
         flows: Arc::new(FlowCache::default()),
         new_id,
         tracker,
         progress,
-        held: None,
+        clock: Clock::new(),
+        held_commands: VecDeque::new(),
+        held_writes: VecDeque::new(),
     };
     exchange.restore(restored);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut draining = false;
+    let (commands, writes) = (exchange.commands.clone(), exchange.writes.clone());
     loop {
         exchange.carry_out();
         exchange.progress.turns.fetch_add(1, Relaxed);
@@ -178,11 +182,20 @@ pub async fn run(
                 draining = true;
                 exchange.switchboard.drain();
             }
-            Some(result) = result_queue.recv() => exchange.switchboard.handle(now(), result),
+            Some(result) = result_queue.recv() => exchange.result(result),
             // Before telephony: a flood of events must not keep limits from being reached.
-            () = sleep(timeout) => exchange.switchboard.handle_timeout(now()),
+            () = sleep(timeout) => exchange.timeout(),
             _ = tick.tick() => exchange.tick(),
-            () = exchange.room(), if exchange.held.is_some() => {}
+            Ok(room) = commands.reserve(), if !exchange.held_commands.is_empty() => {
+                if let Some(command) = exchange.held_commands.pop_front() {
+                    room.send(command);
+                }
+            }
+            Ok(room) = writes.reserve(), if !exchange.held_writes.is_empty() => {
+                if let Some(write) = exchange.held_writes.pop_front() {
+                    room.send(write);
+                }
+            }
             Some(event) = events.recv() => {
                 exchange.telephony(event);
                 for _ in 1..BURST {
@@ -194,12 +207,17 @@ pub async fn run(
             }
             Some(Request { command, reply }) = requests.recv() => {
                 // Nobody waits for the answer when the connection is gone; it is carried out all the same.
-                let _ = reply.send(exchange.switchboard.command(now(), command));
+                let _ = reply.send(exchange.request(command));
             }
         }
     }
     exchange.carry_out();
-    drop(exchange);
+    for write in std::mem::take(&mut exchange.held_writes) {
+        // The writer takes what is there until it is durable.
+        let _ = exchange.writes.send(write).await;
+    }
+    // The writer ends when nobody can write any more.
+    drop((exchange, writes));
     if let Err(error) = writer.await {
         error!(%error, "The store writer ended badly");
     }
@@ -212,13 +230,25 @@ impl Exchange {
             info!(calls, sessions, "Taking up what an earlier run left");
         }
         self.switchboard
-            .handle(now(), Input::Restored(Box::new(restored)));
+            .handle(self.clock.now(), Input::Restored(Box::new(restored)));
         self.carry_out();
         self.tick();
     }
 
+    fn result(&mut self, input: Input) {
+        self.switchboard.handle(self.clock.now(), input);
+    }
+
+    fn timeout(&mut self) {
+        self.switchboard.handle_timeout(self.clock.now());
+    }
+
+    fn request(&mut self, command: switchboard::Command) -> Result<(), Refused> {
+        self.switchboard.command(self.clock.now(), command)
+    }
+
     fn telephony(&mut self, event: Event) {
-        self.switchboard.handle(now(), Input::Telephony(event));
+        self.result(Input::Telephony(event));
         self.carry_out();
     }
 
@@ -226,29 +256,30 @@ impl Exchange {
         let due = self
             .switchboard
             .poll_timeout()
-            .map_or(60_000, |due| millis_between(now(), due));
+            .map_or(60_000, |due| millis_between(self.clock.now(), due));
         // Rounded up: waking a fraction of a millisecond early would only wake again.
         Duration::from_millis(due + 1)
     }
 
     fn tick(&mut self) {
-        let stats = self.switchboard.stats(now());
+        self.clock.correct();
+        let stats = self.switchboard.stats(self.clock.now());
         crate::telemetry::report(&stats, &self.links);
         for broken in self.switchboard.broken_invariants() {
             error!(broken, "An invariant does not hold");
         }
+        // A server is up when its channels are known, not when a socket is connected.
+        let known = self.hub.snapshot().servers;
         let servers = self
             .links
             .iter()
-            .map(|(name, client)| {
-                (
-                    name.clone(),
-                    client.health().state == strowger_ami::LinkState::Up,
-                )
+            .map(|(name, _)| {
+                let up = known.iter().any(|server| server.name == *name && server.up);
+                (name.clone(), up)
             })
             .collect();
-        let waiting = self.writes.max_capacity() - self.writes.capacity();
-        self.progress.writes_waiting.store(waiting as u64, Relaxed);
+        let waiting = self.writes.max_capacity() - self.writes.capacity() + self.held_writes.len();
+        crate::telemetry::report_writes(waiting);
         let mut status = self
             .progress
             .status
@@ -261,32 +292,27 @@ impl Exchange {
         };
     }
 
-    /// Carries actions out until there are none or a queue is full.
     fn carry_out(&mut self) {
-        while let Some(action) = self.held.take().or_else(|| self.switchboard.poll_action()) {
-            if let Some(action) = self.carry_out_one(action) {
-                self.held = Some(action);
-                return;
-            }
+        while let Some(action) = self.switchboard.poll_action() {
+            self.carry_out_one(action);
         }
     }
 
-    /// Gives the action back when its queue is full.
-    fn carry_out_one(&mut self, action: Action) -> Option<Action> {
+    fn carry_out_one(&mut self, action: Action) {
         match action {
-            Action::Telephony(command) => match self.commands.try_send(command) {
-                // Closed: the adapter is stopping, and so are we.
-                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
-                Err(mpsc::error::TrySendError::Full(command)) => Some(Action::Telephony(command)),
-            },
-            Action::Write(write) => match self.writes.try_send(write) {
-                Ok(()) => None,
-                Err(mpsc::error::TrySendError::Full(write)) => Some(Action::Write(write)),
-                Err(mpsc::error::TrySendError::Closed(write)) => {
-                    error!(?write, "The store writer is gone, a write is lost");
-                    None
+            Action::Telephony(command) => {
+                if !self.held_commands.is_empty() {
+                    self.held_commands.push_back(command);
+                    return;
                 }
-            },
+                // Closed: the adapter is stopping, and so are we.
+                if let Err(mpsc::error::TrySendError::Full(command)) =
+                    self.commands.try_send(command)
+                {
+                    self.held_commands.push_back(command);
+                }
+            }
+            Action::Write(write) => self.write(write),
             Action::Claim {
                 campaign,
                 epoch,
@@ -295,7 +321,6 @@ impl Exchange {
                 count,
             } => {
                 self.claim(campaign, epoch, trunk, server, count);
-                None
             }
             Action::FindFlow { call, did } => {
                 let (flows, store, results) = (
@@ -307,21 +332,23 @@ impl Exchange {
                     let route = flows.route(&store, &did).await;
                     let _ = results.send(Input::FlowFound { call, route }).await;
                 });
-                None
             }
-            Action::Publish(change) => {
-                self.hub.publish(change);
-                None
-            }
+            Action::Publish(change) => self.hub.publish(change),
         }
     }
 
-    /// Waits until the queue of the held action has room.
-    async fn room(&self) {
-        match &self.held {
-            Some(Action::Telephony(_)) => drop(self.commands.reserve().await),
-            Some(Action::Write(_)) => drop(self.writes.reserve().await),
-            Some(Action::Claim { .. } | Action::FindFlow { .. } | Action::Publish(_)) | None => {}
+    fn write(&mut self, write: Write) {
+        self.writes_asked += 1;
+        if !self.held_writes.is_empty() {
+            self.held_writes.push_back(write);
+            return;
+        }
+        match self.writes.try_send(write) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(write)) => self.held_writes.push_back(write),
+            Err(mpsc::error::TrySendError::Closed(write)) => {
+                error!(?write, "The store writer is gone, a write is lost");
+            }
         }
     }
 
@@ -331,33 +358,79 @@ impl Exchange {
         epoch: i64,
         trunk: TrunkId,
         server: ServerName,
-        count: u32,
+        asked: u32,
     ) {
-        let ids: Vec<AttemptId> = (0..count).map(|_| AttemptId((self.new_id)())).collect();
-        let (store, results) = (self.store.clone(), self.results.clone());
+        let ids: Vec<AttemptId> = (0..asked).map(|_| AttemptId((self.new_id)())).collect();
+        let (store, results, now) = (self.store.clone(), self.results.clone(), self.clock.now());
+        let (asked_before, mut done) = (self.writes_asked, self.writes_done.clone());
         self.tracker.spawn(async move {
-            let result = match store
-                .claim(&campaign, epoch, &trunk, &server, &ids, now())
-                .await
-            {
+            // A contact whose attempt has just ended is due, or due later, only once that is
+            // written: a claim that overtook it would find the list used up.
+            let in_turn = done.wait_for(|done| *done >= asked_before).await.is_ok();
+            if !in_turn || results.is_closed() {
+                return;
+            }
+            let claimed = store
+                .claim(&campaign, epoch, &trunk, &server, &ids, now)
+                .await;
+            let result = match claimed {
                 Ok(claimed) => Input::Claimed {
                     campaign,
-                    asked: count,
+                    asked,
                     attempts: claimed.attempts,
                     next_due: claimed.next_due,
                 },
+                Err(error) if error.is_transient() => {
+                    warn!(%campaign, %error, "The answer to a claim was lost");
+                    recover_claim(&store, campaign, asked, &ids, now).await
+                }
                 Err(error) => {
-                    let stale = matches!(error, strowger_store::Error::Stale);
                     warn!(%campaign, %error, "Cannot claim contacts");
+                    let stale = matches!(error, strowger_store::Error::Stale);
                     Input::ClaimFailed {
                         campaign,
-                        asked: count,
+                        asked,
                         stale,
                     }
                 }
             };
             let _ = results.send(result).await;
         });
+    }
+}
+
+/// The connection was lost while a claim was on its way: it may be committed. The database is
+/// asked until it answers, because a committed attempt must be dialed or ended.
+async fn recover_claim(
+    store: &Store,
+    campaign: CampaignId,
+    asked: u32,
+    ids: &[AttemptId],
+    now: Timestamp,
+) -> Input {
+    loop {
+        match store.committed_attempts(ids).await {
+            Ok(attempts) if attempts.is_empty() => {
+                return Input::ClaimFailed {
+                    campaign,
+                    asked,
+                    stale: false,
+                };
+            }
+            Ok(attempts) => {
+                // Whether more are due is for the next claim to find out.
+                return Input::Claimed {
+                    campaign,
+                    asked,
+                    attempts,
+                    next_due: Some(now),
+                };
+            }
+            Err(error) => {
+                warn!(%campaign, %error, "Cannot ask what became of a claim, asking again");
+                sleep(RECOVERY_PAUSE).await;
+            }
+        }
     }
 }
 

@@ -114,16 +114,21 @@ pub async fn watchdog(progress: Arc<Progress>, lifecycle: Lifecycle) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return;
     };
-    let mut tick = interval((limit / 2).max(Duration::from_millis(100)));
-    let mut last = None;
+    let mut tick = interval((limit / 4).max(Duration::from_millis(100)));
+    let (mut last, mut still) = (None, 0_u32);
     loop {
         tokio::select! {
             () = lifecycle.hard.cancelled() => return,
             _ = tick.tick() => {
                 let turns = progress.turns();
                 if last.replace(turns) == Some(turns) {
-                    error!("The exchange makes no progress");
+                    still += 1;
+                    // An idle exchange makes one turn a second: once or twice is no reason to worry.
+                    if still >= 3 {
+                        error!("The exchange makes no progress");
+                    }
                 } else {
+                    still = 0;
                     notify(&[NotifyState::Watchdog]);
                 }
             }

@@ -1,6 +1,6 @@
 //! Logs and metrics of the daemon itself.
 
-use std::sync::Arc;
+use std::{io::IsTerminal as _, sync::Arc};
 
 use anyhow::Context;
 use metrics::{counter, gauge};
@@ -50,7 +50,12 @@ pub fn start_logs(settings: &Log) -> anyhow::Result<LogControl> {
     let registry = tracing_subscriber::registry().with(filter);
     match settings.format {
         LogFormat::Text => registry
-            .with(fmt::layer().with_writer(std::io::stderr))
+            .with(
+                fmt::layer()
+                    // Colours are for people: in a journal they are noise.
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_writer(std::io::stderr),
+            )
             .try_init(),
         LogFormat::Json => registry
             .with(fmt::layer().json().with_writer(std::io::stderr))
@@ -69,6 +74,12 @@ pub fn start_metrics() -> anyhow::Result<Arc<PrometheusHandle>> {
         .install_recorder()
         .context("cannot start metrics")?;
     Ok(Arc::new(handle))
+}
+
+/// How many writes the database has not taken yet.
+#[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+pub fn report_writes(waiting: usize) {
+    gauge!("strowger_store_writes_waiting").set(waiting as f64);
 }
 
 /// Writes the figures of the switchboard and the links.

@@ -8,7 +8,7 @@ use strowger_store::users::User;
 
 use crate::{
     config::Config,
-    daemon::{self, Database},
+    daemon::{self, Database, Purpose},
 };
 
 /// Brings the schema up to date.
@@ -16,7 +16,7 @@ use crate::{
 /// # Errors
 /// When the database cannot be reached or a migration fails.
 pub async fn migrate(config: Config) -> anyhow::Result<()> {
-    let database = Database::open(&config, true).await?;
+    let database = Database::open(&config, Purpose::OneCommand, true).await?;
     database.close().await;
     Ok(())
 }
@@ -51,7 +51,7 @@ pub async fn create_user(
         is_active: true,
         password_hash,
     };
-    let database = Database::open(&config, config.database.migrate).await?;
+    let database = Database::open(&config, Purpose::OneCommand, config.database.migrate).await?;
     let created = database.store.create_user(&user).await;
     database.close().await;
     created.context("cannot add the user")

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeSet,
+    fs::DirBuilder,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::DirBuilderExt,
     path::PathBuf,
     time::Duration,
 };
@@ -71,7 +73,13 @@ pub async fn run(mut config: Config, options: Options) -> anyhow::Result<()> {
     let _logs = telemetry::start_logs(&config.log)?;
     // Short, because the path of a unix socket is limited, and not in a home directory,
     // which the user that runs PostgreSQL could not enter.
-    let directory = PathBuf::from(format!("/var/tmp/strowger-demo-{}", std::process::id()));
+    let directory = PathBuf::from(format!("/var/tmp/strowger-demo-{}", daemon::new_secret()));
+    // Made anew under a name that nobody can guess: the demo may run as root, and must not
+    // follow what somebody else put there. The user that runs PostgreSQL may pass through.
+    DirBuilder::new()
+        .mode(0o711)
+        .create(&directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
     config.data_directory.clone_from(&directory);
     let result = run_in(config, &options).await;
     if let Err(error) = tokio::fs::remove_dir_all(&directory).await {

@@ -17,7 +17,7 @@ use strowger_store::{Store, campaigns::Campaign, contacts::NewContact, users::Us
 
 use crate::{
     config::Config,
-    daemon::{self, Database},
+    daemon::{self, Database, Purpose},
 };
 
 /// What to plant.
@@ -58,7 +58,7 @@ pub async fn run(config: Config, options: Options) -> anyhow::Result<()> {
         .clone()
         .or_else(|| config.asterisk.servers.keys().next().cloned())
         .context("no [asterisk.servers.<name>] section is configured; give --server")?;
-    let database = Database::open(&config, config.database.migrate).await?;
+    let database = Database::open(&config, Purpose::OneCommand, config.database.migrate).await?;
     let planted = plant(&database.store, &options, ServerName::from(server.as_str())).await;
     database.close().await;
     let planted = planted?;

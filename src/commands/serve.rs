@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
 use crate::{
-    config::Config,
+    config::{Config, Needs},
     daemon::{self, Daemon},
     lifecycle::{self, Lifecycle},
     telemetry::{self, LogControl},
@@ -100,7 +100,7 @@ fn reload(running: &Config, file: Option<&std::path::Path>, logs: &LogControl) {
         NotifyState::Reloading,
         NotifyState::monotonic_usec_now().unwrap_or(NotifyState::Status("reloading")),
     ]);
-    match Config::load(file) {
+    match Config::load(file, Needs::All) {
         Ok(config) => {
             if let Err(error) = logs.set(&config.log.filter) {
                 error!(%error, "Cannot change the log filter");

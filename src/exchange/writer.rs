@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use strowger_core::record::Write;
 use strowger_store::Store;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 use tracing::{error, warn};
 
 /// Writes of one transaction.
@@ -13,11 +16,16 @@ const BATCH: usize = 256;
 /// Longest pause between two tries while the database is away.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// Carries writes out until the exchange is gone and the last one is durable.
-pub(super) async fn run(store: Store, mut queue: mpsc::Receiver<Write>) {
+/// Carries writes out until the exchange is gone and the last one is durable; `done` counts them.
+pub(super) async fn run(
+    store: Store,
+    mut queue: mpsc::Receiver<Write>,
+    done: watch::Sender<u64>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         apply(&store, &batch).await;
+        done.send_modify(|done| *done += batch.len() as u64);
         batch.clear();
     }
 }

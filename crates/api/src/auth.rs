@@ -7,7 +7,8 @@ mod token;
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
-use strowger_core::{ids::UserId, time::Timestamp};
+use strowger_core::time::Timestamp;
+use strowger_store::users::User;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -117,11 +118,11 @@ impl Auth {
         password::verify(&self.0.hashing, password, hash).await
     }
 
-    /// A token for a user.
+    /// A token for a user, good until it expires or the user has another password.
     ///
     /// # Errors
     /// When signing fails, which no input can cause.
-    pub fn issue(&self, user: &UserId, now: Timestamp, unique: Uuid) -> Result<Token, BadToken> {
+    pub fn issue(&self, user: &User, now: Timestamp, unique: Uuid) -> Result<Token, BadToken> {
         self.0.tokens.issue(user, now, unique)
     }
 

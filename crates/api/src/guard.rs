@@ -60,7 +60,7 @@ needs! {
     ReadMetrics, "read metrics";
 }
 
-/// To see and add users and trunks: those who set the contact centre up.
+/// To add and change users and trunks: those who set the contact centre up.
 #[derive(Debug)]
 pub(crate) struct SetUp;
 
@@ -112,7 +112,8 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The user of a token, and when it expires in seconds since 1970. The user is read each
-/// time: whoever is deactivated or loses a role feels it at once and not when the token expires.
+/// time: whoever is deactivated, loses a role or gets another password feels it at once and
+/// not when the token expires.
 pub(crate) async fn authenticate(app: &App, token: &str) -> Result<(User, i64), Problem> {
     let claims = app
         .api
@@ -120,6 +121,9 @@ pub(crate) async fn authenticate(app: &App, token: &str) -> Result<(User, i64), 
         .check(token, app.now())
         .map_err(|bad| Problem::unauthenticated(bad.to_string()))?;
     match app.api.store.user(&claims.sub).await? {
+        Some(user) if user.is_active && !claims.is_current(&user) => Err(Problem::unauthenticated(
+            "the password was changed: log in again",
+        )),
         Some(user) if user.is_active => Ok((user, claims.exp)),
         Some(_) | None => Err(Problem::unauthenticated(
             "this account has been closed: ask an administrator",

@@ -18,8 +18,8 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agents, board, calls, campaigns, contacts, dids, flows, health, login, queues, stream,
-        trunks, users,
+        agents, board, calls, campaigns, contacts, dids, flows, health, login, password, queues,
+        stream, trunks, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -86,6 +86,8 @@ fn all() -> OpenApiRouter<Shared> {
     let quick = OpenApiRouter::new()
         .routes(routes!(login::me))
         .routes(routes!(users::list, users::create))
+        .routes(routes!(users::change))
+        .routes(routes!(password::change))
         .routes(routes!(trunks::list, trunks::create))
         .routes(routes!(campaigns::list, campaigns::create))
         .routes(routes!(campaigns::show))

@@ -9,6 +9,7 @@ pub(crate) mod dids;
 pub(crate) mod flows;
 pub(crate) mod health;
 pub(crate) mod login;
+pub(crate) mod password;
 pub(crate) mod queues;
 pub(crate) mod stream;
 pub(crate) mod trunks;

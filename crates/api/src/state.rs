@@ -1,16 +1,26 @@
 //! What the routes work with.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+};
 
 use ipnet::IpNet;
-use strowger_core::{switchboard::Stats, telephony::ServerName, time::Timestamp};
+use strowger_core::{
+    ids::{CampaignId, UserId},
+    switchboard::Stats,
+    telephony::ServerName,
+    time::Timestamp,
+};
 use strowger_realtime::Hub;
 use strowger_store::Store;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, broadcast};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::{auth::Auth, exchange::ExchangeHandle};
+use crate::{auth::Auth, exchange::ExchangeHandle, problem::Problem};
 
 /// Reads the clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -109,6 +119,24 @@ pub(crate) struct App {
     pub(crate) started_at: Timestamp,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) imports: Arc<Semaphore>,
+    /// Who was changed just now.
+    changed_users: broadcast::Sender<UserId>,
+    runs: Runs,
+    work: TaskTracker,
+}
+
+/// One change of the run of a campaign at a time: what is stored and what the switchboard is
+/// told come in the same order. Campaigns share locks, so that there are never more.
+#[derive(Debug)]
+struct Runs([Arc<Mutex<()>>; 64]);
+
+impl Runs {
+    async fn hold(&self, id: &CampaignId) -> OwnedMutexGuard<()> {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        let which = usize::try_from(hasher.finish()).unwrap_or_default() % self.0.len();
+        Arc::clone(&self.0[which]).lock_owned().await
+    }
 }
 
 pub(crate) type Shared = Arc<App>;
@@ -119,12 +147,47 @@ impl App {
             started_at: (api.clock)(),
             streams: Arc::new(Semaphore::new(api.settings.max_streams)),
             imports: Arc::new(Semaphore::new(api.settings.max_imports)),
+            changed_users: broadcast::channel(64).0,
+            runs: Runs(std::array::from_fn(|_| Arc::default())),
+            work: TaskTracker::new(),
             api,
         }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         (self.api.clock)()
+    }
+
+    /// Has the live connections of a user look whether they may go on.
+    pub(crate) fn user_changed(&self, id: &UserId) {
+        // An error only says that nobody watches.
+        let _ = self.changed_users.send(id.clone());
+    }
+
+    /// Who is changed from now on.
+    pub(crate) fn changed_users(&self) -> broadcast::Receiver<UserId> {
+        self.changed_users.subscribe()
+    }
+
+    /// Carries out a change of the run of a campaign when those before it are done, and to its
+    /// end even when the client hangs up: nothing is stored without the switchboard being told.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        id: &CampaignId,
+        change: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let held = self.runs.hold(id).await;
+        let work = async move {
+            let _held = held;
+            change.await
+        };
+        match self.work.spawn(work.in_current_span()).await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(%error, "A change of a campaign ended before it was done");
+                Err(Problem::internal())
+            }
+        }
     }
 
     pub(crate) fn new_id(&self) -> Uuid {

@@ -179,8 +179,11 @@ pub struct Agent {
     pub leg: Leg,
     /// How many legs were dialed in this session.
     pub legs_dialed: u32,
-    /// Legs lost in a row without being answered, for the delay before the next try.
+    /// Legs lost in a row that were not answered or did not last, for the delay before the
+    /// next try.
     pub leg_failures: u32,
+    /// When the leg was answered.
+    pub leg_up_since: Option<Timestamp>,
     /// A snapshot did not show a leg that was only just dialed.
     pub leg_missed: bool,
     /// The customer call, in the states that have one.
@@ -223,6 +226,7 @@ impl Agent {
             leg: Leg::Down,
             legs_dialed: 0,
             leg_failures: 0,
+            leg_up_since: None,
             leg_missed: false,
             call: None,
             wish: Wish::Pause(LOGGED_IN.to_owned()),

@@ -130,7 +130,7 @@ pub struct CampaignSettings {
     pub ratio: f64,
     /// Campaigns that share agents are served in this order; 1 is first.
     pub priority: u8,
-    /// Most lines at once.
+    /// Most lines at once, those that talk with an agent among them.
     pub max_lines: u32,
     /// Its trunk.
     pub trunk: TrunkSettings,

@@ -54,6 +54,18 @@ pub enum Write {
         /// When.
         at: Timestamp,
     },
+    /// An inbound call was connected to an agent. Written once for a call, at the moment
+    /// that it happens: a restart takes the conversation up again with this agent.
+    InboundBridged {
+        /// The call.
+        call: CallId,
+        /// To whom.
+        agent: UserId,
+        /// The queue that it waited in.
+        queue: Option<QueueId>,
+        /// When.
+        at: Timestamp,
+    },
     /// A call is over.
     CallClosed(CallRecord),
     /// An agent logged in.

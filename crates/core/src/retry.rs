@@ -31,7 +31,8 @@ pub enum AfterAttempt {
     Retry(Timestamp),
     /// A person was reached, or the outcome is not one to retry.
     Called,
-    /// It would be retried, but its attempts are used up.
+    /// It is given up without knowing that a person was reached: its attempts are used up,
+    /// or nobody can tell how the last one ended and no rule retries that.
     Exhausted,
 }
 
@@ -42,6 +43,8 @@ impl RetryRules {
             return AfterAttempt::Called;
         }
         match self.0.get(&disposition) {
+            // Whoever reads the list must not take it for a contact that was reached.
+            None if disposition == Disposition::Unknown => AfterAttempt::Exhausted,
             None => AfterAttempt::Called,
             Some(rule) if attempts >= rule.max_attempts => AfterAttempt::Exhausted,
             Some(rule) => AfterAttempt::Retry(after(now, u64::from(rule.delay_s) * 1_000)),
@@ -74,6 +77,26 @@ mod tests {
         assert_eq!(
             rules.decide(Disposition::NoAnswer, 1, now),
             AfterAttempt::Called
+        );
+    }
+
+    #[test]
+    fn a_contact_of_whom_nobody_knows_whether_they_were_reached_does_not_count_as_called() {
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(
+            RetryRules::default().decide(Disposition::Unknown, 1, now),
+            AfterAttempt::Exhausted
+        );
+        let rules = RetryRules(BTreeMap::from([(
+            Disposition::Unknown,
+            RetryRule {
+                delay_s: 60,
+                max_attempts: 2,
+            },
+        )]));
+        assert_eq!(
+            rules.decide(Disposition::Unknown, 1, now),
+            AfterAttempt::Retry(after(now, 60_000))
         );
     }
 

@@ -177,7 +177,7 @@ pub enum Action {
 /// Figures of the whole switchboard.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Invariants found broken.
+    /// Invariants found broken; one that stays broken counts once.
     pub violations: u64,
     /// Calls of an earlier run that were found alive.
     pub adopted: u64,
@@ -266,6 +266,7 @@ pub struct Switchboard {
     touched: BTreeSet<CampaignId>,
     actions: VecDeque<Action>,
     draining: bool,
+    witness: invariants::Witness,
     stats: Stats,
 }
 
@@ -367,6 +368,7 @@ impl Switchboard {
     }
 
     fn act(&mut self, action: Action) {
+        self.watch(&action);
         self.actions.push_back(action);
     }
 

@@ -27,13 +27,24 @@ const KEPT: usize = 8_192;
 const BEHIND: usize = 1_024;
 
 /// A change and its number.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Numbered {
     /// Counts the changes of one run of the daemon from 1.
     pub seq: u64,
-    /// The change.
-    #[serde(flatten)]
-    pub change: Change,
+    /// `{"seq":n,"type":…,"data":…}`, written once for all watchers.
+    pub json: Arc<str>,
+}
+
+/// The fields of a change as JSON, without the braces around them.
+fn fields(change: &Change) -> String {
+    let object = serde_json::to_string(change).unwrap_or_default();
+    // A change is texts and numbers, which can always be written; a watcher would sooner
+    // see an empty change than a gap.
+    object
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+        .unwrap_or("\"type\":\"unknown\"")
+        .to_owned()
 }
 
 /// Everything that a board shows, as of one change.
@@ -98,51 +109,82 @@ impl Subscription {
     }
 }
 
+/// A [`Snapshot`] that shares its entries with the view: quick to take.
+struct Shared {
+    run: String,
+    seq: u64,
+    agents: Vec<Arc<AgentView>>,
+    calls: Vec<Arc<CallView>>,
+    campaigns: Vec<Arc<CampaignView>>,
+    servers: Vec<Arc<ServerView>>,
+}
+
+impl From<Shared> for Snapshot {
+    fn from(shared: Shared) -> Self {
+        Self {
+            run: shared.run,
+            seq: shared.seq,
+            agents: owned(shared.agents),
+            calls: owned(shared.calls),
+            campaigns: owned(shared.campaigns),
+            servers: owned(shared.servers),
+        }
+    }
+}
+
+fn owned<T: Clone>(entries: Vec<Arc<T>>) -> Vec<T> {
+    entries.into_iter().map(Arc::unwrap_or_clone).collect()
+}
+
+fn entries<K, V>(map: &BTreeMap<K, Arc<V>>) -> Vec<Arc<V>> {
+    map.values().cloned().collect()
+}
+
 #[derive(Debug, Default)]
 struct State {
     run: String,
     seq: u64,
-    agents: BTreeMap<UserId, AgentView>,
-    calls: BTreeMap<CallId, CallView>,
-    campaigns: BTreeMap<CampaignId, CampaignView>,
-    servers: BTreeMap<ServerName, ServerView>,
+    agents: BTreeMap<UserId, Arc<AgentView>>,
+    calls: BTreeMap<CallId, Arc<CallView>>,
+    campaigns: BTreeMap<CampaignId, Arc<CampaignView>>,
+    servers: BTreeMap<ServerName, Arc<ServerView>>,
     kept: VecDeque<Arc<Numbered>>,
 }
 
 impl State {
-    fn snapshot(&self) -> Snapshot {
-        Snapshot {
+    fn share(&self) -> Shared {
+        Shared {
             run: self.run.clone(),
             seq: self.seq,
-            agents: self.agents.values().cloned().collect(),
-            calls: self.calls.values().cloned().collect(),
-            campaigns: self.campaigns.values().cloned().collect(),
-            servers: self.servers.values().cloned().collect(),
+            agents: entries(&self.agents),
+            calls: entries(&self.calls),
+            campaigns: entries(&self.campaigns),
+            servers: entries(&self.servers),
         }
     }
 
-    fn apply(&mut self, change: &Change) {
+    fn apply(&mut self, change: Change) {
         match change {
             Change::Agent(view) => {
-                self.agents.insert(view.id.clone(), view.clone());
+                self.agents.insert(view.id.clone(), Arc::new(view));
             }
             Change::AgentGone { id } => {
-                self.agents.remove(id);
+                self.agents.remove(&id);
             }
             Change::Call(view) => {
-                self.calls.insert(view.id, view.clone());
+                self.calls.insert(view.id, Arc::new(view));
             }
             Change::CallGone { id } => {
-                self.calls.remove(id);
+                self.calls.remove(&id);
             }
             Change::Campaign(view) => {
-                self.campaigns.insert(view.id.clone(), view.clone());
+                self.campaigns.insert(view.id.clone(), Arc::new(view));
             }
             Change::CampaignGone { id } => {
-                self.campaigns.remove(id);
+                self.campaigns.remove(&id);
             }
             Change::Server(view) => {
-                self.servers.insert(view.name.clone(), view.clone());
+                self.servers.insert(view.name.clone(), Arc::new(view));
             }
         }
     }
@@ -188,12 +230,13 @@ impl Hub {
 
     /// Numbers a change, keeps it and tells every watcher. Never waits.
     pub fn publish(&self, change: Change) {
+        let fields = fields(&change);
         let mut state = self.state();
-        state.apply(&change);
+        state.apply(change);
         state.seq += 1;
         let numbered = Arc::new(Numbered {
             seq: state.seq,
-            change,
+            json: format!("{{\"seq\":{},{fields}}}", state.seq).into(),
         });
         if state.kept.len() == KEPT {
             state.kept.pop_front();
@@ -207,19 +250,42 @@ impl Hub {
     /// Begins to watch, from where the watcher left off when that is still known.
     pub fn subscribe(&self, from: Option<&Position>) -> Subscription {
         let state = self.state();
-        let start = match from.and_then(|position| state.since(position)) {
-            Some(missed) => Start::Missed(missed),
-            None => Start::Snapshot(Box::new(state.snapshot())),
+        let changes = self.changes.subscribe();
+        let missed = from.and_then(|position| state.since(position));
+        let shared = missed.is_none().then(|| state.share());
+        // What takes longer happens without the lock, for which the exchange would wait.
+        drop(state);
+        let start = match shared {
+            Some(shared) => Start::Snapshot(Box::new(shared.into())),
+            None => Start::Missed(missed.unwrap_or_default()),
         };
-        Subscription {
-            start,
-            changes: self.changes.subscribe(),
-        }
+        Subscription { start, changes }
     }
 
     /// Everything that goes on now.
     pub fn snapshot(&self) -> Snapshot {
-        self.state().snapshot()
+        let shared = self.state().share();
+        shared.into()
+    }
+
+    /// The agents with a session.
+    pub fn agents(&self) -> Vec<Arc<AgentView>> {
+        entries(&self.state().agents)
+    }
+
+    /// An agent with a session.
+    pub fn agent(&self, id: &UserId) -> Option<Arc<AgentView>> {
+        self.state().agents.get(id).cloned()
+    }
+
+    /// A call that is not closed.
+    pub fn call(&self, id: CallId) -> Option<Arc<CallView>> {
+        self.state().calls.get(&id).cloned()
+    }
+
+    /// A campaign.
+    pub fn campaign(&self, id: &CampaignId) -> Option<Arc<CampaignView>> {
+        self.state().campaigns.get(id).cloned()
     }
 
     /// How many watchers there are.
@@ -231,7 +297,10 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strowger_core::time::Timestamp;
+    use strowger_core::{
+        campaign::{CampaignCounters, CampaignState, DialingMode},
+        time::Timestamp,
+    };
 
     fn server(name: &str, up: bool) -> Change {
         Change::Server(ServerView {
@@ -268,6 +337,51 @@ mod tests {
             panic!("no resume")
         };
         assert_eq!(missed.iter().map(|m| m.seq).collect::<Vec<_>>(), [4, 5]);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_written_once_for_all_watchers_and_those_that_come_back() {
+        let hub = Hub::new("run".to_owned());
+        let (mut one, mut two) = (hub.subscribe(None), hub.subscribe(None));
+        hub.publish(server("a", true));
+        let (one, two) = (
+            one.next().await.unwrap().unwrap(),
+            two.next().await.unwrap().unwrap(),
+        );
+        assert_eq!(
+            &*one.json,
+            r#"{"seq":1,"type":"server","data":{"name":"a","up":true,"since":"1970-01-01T00:00:00Z"}}"#
+        );
+        assert!(Arc::ptr_eq(&one.json, &two.json));
+        let position = Position {
+            run: "run".to_owned(),
+            seq: 0,
+        };
+        let Start::Missed(missed) = hub.subscribe(Some(&position)).start else {
+            panic!("no resume")
+        };
+        assert!(Arc::ptr_eq(&one.json, &missed[0].json));
+    }
+
+    #[tokio::test]
+    async fn one_thing_is_found_without_a_snapshot() {
+        let hub = Hub::new("run".to_owned());
+        let id = CampaignId::new("cmp_1").unwrap();
+        let view = CampaignView {
+            id: id.clone(),
+            name: "Autumn".to_owned(),
+            state: CampaignState::Running,
+            mode: DialingMode::Progressive,
+            pending_lines: 0,
+            counters: CampaignCounters::default(),
+        };
+        hub.publish(Change::Campaign(view.clone()));
+        assert_eq!(hub.campaign(&id).as_deref(), Some(&view));
+        assert_eq!(hub.snapshot().campaigns, [view]);
+        hub.publish(Change::CampaignGone { id: id.clone() });
+        assert_eq!(hub.campaign(&id), None);
+        assert_eq!(hub.agent(&UserId::new("usr_1").unwrap()), None);
+        assert!(hub.agents().is_empty());
     }
 
     #[tokio::test]

@@ -86,9 +86,18 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         let next_due = if rows.len() < ids.len() {
+            // An open attempt may give its contact back: its end may even have happened already
+            // and wait to be written. While there is one, the list is not used up.
             sqlx::query_scalar!(
-                "SELECT min(next_attempt_at) FROM contacts WHERE campaign_id = $1 AND status = 'pending'",
-                campaign.as_str()
+                "SELECT least(
+                     (SELECT min(next_attempt_at) FROM contacts WHERE campaign_id = $1 AND status = 'pending'),
+                     (SELECT $2::timestamptz + interval '1 second' WHERE EXISTS (
+                         SELECT 1 FROM attempts
+                         WHERE campaign_id = $1 AND ended_at IS NULL AND NOT (id = ANY($3))))
+                 )",
+                campaign.as_str(),
+                utc(now),
+                &uuids
             )
             .fetch_one(&mut *tx)
             .await?
@@ -98,18 +107,42 @@ impl Store {
         tx.commit().await?;
         let attempts = rows
             .into_iter()
-            .map(|row| {
-                Ok(NewAttempt {
-                    attempt: AttemptId(row.id),
-                    contact: read("attempts.contact_id", row.contact_id)?,
-                    number: read("attempts.number", row.number)?,
-                    ordinal: uint(row.ordinal),
-                })
-            })
+            .map(|row| new_attempt(row.id, row.contact_id, row.number, row.ordinal))
             .collect::<Result<_, Error>>()?;
         Ok(Claimed {
             attempts,
             next_due: next_due.map(timestamp),
         })
     }
+
+    /// Which of these attempts are committed: asked when the answer to their claim was lost.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn committed_attempts(&self, ids: &[AttemptId]) -> Result<Vec<NewAttempt>, Error> {
+        let uuids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+        let rows = sqlx::query!(
+            "SELECT id, contact_id, number, ordinal FROM attempts WHERE id = ANY($1) AND ended_at IS NULL",
+            &uuids
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| new_attempt(row.id, row.contact_id, row.number, row.ordinal))
+            .collect()
+    }
+}
+
+fn new_attempt(
+    id: uuid::Uuid,
+    contact: String,
+    number: String,
+    ordinal: i32,
+) -> Result<NewAttempt, Error> {
+    Ok(NewAttempt {
+        attempt: AttemptId(id),
+        contact: read("attempts.contact_id", contact)?,
+        number: read("attempts.number", number)?,
+        ordinal: uint(ordinal),
+    })
 }

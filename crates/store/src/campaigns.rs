@@ -208,6 +208,25 @@ impl Store {
         .ok_or(Error::Missing { what: "campaign" })
     }
 
+    /// Stores the state of a campaign, whoever runs it. Does nothing when it is that already.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_campaign_state(
+        &self,
+        id: &CampaignId,
+        state: CampaignState,
+    ) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE campaigns SET state = $2, updated_at = now() WHERE id = $1 AND state <> $2",
+            id.as_str(),
+            state.as_str()
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Replaces the agents who work for a campaign.
     ///
     /// # Errors

@@ -35,6 +35,16 @@ pub enum ClusterError {
         "PostgreSQL does not run as root, and this system has no user \"postgres\" to run it as"
     )]
     NoUser,
+    /// Only its owner may start it.
+    #[error(
+        "{path} belongs to the user with id {owner}: run this as that user (sudo -u '#{owner}' …)"
+    )]
+    NotOwner {
+        /// Which directory.
+        path: PathBuf,
+        /// Whose.
+        owner: u32,
+    },
     /// The path is too long for a unix socket.
     #[error(
         "the path {0} is too long for a unix socket (92 bytes at most): choose a shorter data directory"
@@ -64,16 +74,21 @@ pub enum ClusterError {
 pub struct Cluster {
     binaries: PathBuf,
     directory: PathBuf,
-    as_postgres: bool,
+    /// The user that PostgreSQL runs as, when it is not the one that runs this.
+    run_as: Option<(u32, u32)>,
+    launched: bool,
 }
 
 impl Cluster {
-    /// Starts the cluster in `directory`, making it first when there is none.
+    /// Starts the cluster in `directory`, making it first when there is none, and goes on
+    /// with one that runs already.
+    ///
+    /// A cluster belongs to the user who made it. Root runs it as its owner, and makes a new
+    /// one as `postgres`; nobody else may start it.
     ///
     /// # Errors
     /// [`ClusterError`] with a text that says what to do.
     pub async fn start(directory: &Path) -> Result<Self, ClusterError> {
-        let binaries = find_binaries().ok_or(ClusterError::NotInstalled)?;
         let at = |source| ClusterError::File {
             path: directory.to_owned(),
             source,
@@ -83,21 +98,37 @@ impl Cluster {
         if directory.as_os_str().len() > MAX_SOCKET_DIR {
             return Err(ClusterError::PathTooLong(directory));
         }
-        let as_postgres = std::fs::metadata("/proc/self").map_err(at)?.uid() == 0;
-        let cluster = Self {
+        let binaries = find_binaries(&directory).ok_or(ClusterError::NotInstalled)?;
+        let run_as = owner(&directory).await?;
+        let mut cluster = Self {
             binaries,
             directory,
-            as_postgres,
+            run_as,
+            launched: false,
         };
-        cluster.own_directory().await?;
         if !cluster.data().join("PG_VERSION").exists() {
             cluster.make().await?;
         }
-        if !cluster.running().await? {
-            cluster.launch().await?;
-        }
+        cluster.keep_running().await?;
         cluster.make_database().await?;
         Ok(cluster)
+    }
+
+    /// Starts the server again if it does not run.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn keep_running(&mut self) -> Result<(), ClusterError> {
+        if !self.running().await? {
+            self.launch().await?;
+            self.launched = true;
+        }
+        Ok(())
+    }
+
+    /// Whether this started the server, rather than finding it running.
+    pub fn launched(&self) -> bool {
+        self.launched
     }
 
     /// How to connect.
@@ -112,7 +143,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When it does not stop within a minute.
-    pub async fn stop(self) -> Result<(), ClusterError> {
+    pub async fn stop(&self) -> Result<(), ClusterError> {
         self.pg_ctl(["stop", "-m", "fast", "-w", "-t", "60"])
             .await
             .map(drop)
@@ -120,32 +151,6 @@ impl Cluster {
 
     fn data(&self) -> PathBuf {
         self.directory.join("data")
-    }
-
-    /// The server's files belong to the user that runs it; nobody else reads them. The
-    /// directories above must let that user pass, which a data directory under `/root` does not.
-    async fn own_directory(&self) -> Result<(), ClusterError> {
-        let at = |source| ClusterError::File {
-            path: self.directory.clone(),
-            source,
-        };
-        std::fs::set_permissions(&self.directory, std::fs::Permissions::from_mode(0o700))
-            .map_err(at)?;
-        if self.as_postgres {
-            let directory = self.directory.clone();
-            run(
-                "chown",
-                Command::new("chown")
-                    .arg("postgres:postgres")
-                    .arg(&directory),
-            )
-            .await
-            .map_err(|error| match error {
-                ClusterError::Program { .. } => ClusterError::NoUser,
-                other => other,
-            })?;
-        }
-        Ok(())
     }
 
     async fn make(&self) -> Result<(), ClusterError> {
@@ -185,7 +190,7 @@ impl Cluster {
         let log = self.directory.join("postgresql.log");
         // fsync stays on: this is where calls and contacts live.
         let options = format!(
-            "-c listen_addresses='' -c unix_socket_directories='{}' -c unix_socket_permissions=0700 -c max_connections=100 -c jit=off",
+            "-c listen_addresses='' -c unix_socket_directories='{}' -c unix_socket_permissions=0700 -c max_connections=250 -c jit=off",
             self.directory.display()
         );
         let mut command = self.command("pg_ctl");
@@ -239,19 +244,17 @@ impl Cluster {
     /// A PostgreSQL program, run as the user that owns the cluster.
     fn command(&self, program: &str) -> Command {
         let path = self.binaries.join(program);
-        let mut command = if self.as_postgres {
-            let mut command = Command::new("setpriv");
-            command
-                .args([
-                    "--reuid=postgres",
-                    "--regid=postgres",
-                    "--init-groups",
-                    "--",
-                ])
-                .arg(path);
-            command
-        } else {
-            Command::new(path)
+        let mut command = match self.run_as {
+            Some((uid, gid)) => {
+                let mut command = Command::new("setpriv");
+                command
+                    .arg(format!("--reuid={uid}"))
+                    .arg(format!("--regid={gid}"))
+                    .args(["--clear-groups", "--"])
+                    .arg(path);
+                command
+            }
+            None => Command::new(path),
         };
         // The server must not get the daemon's own settings, nor its working directory,
         // which the user postgres may be unable to enter.
@@ -267,8 +270,56 @@ impl Cluster {
     }
 }
 
-/// The newest server installed.
-fn find_binaries() -> Option<PathBuf> {
+/// As whom the server in `directory` runs: `None` for the user that runs this.
+///
+/// The directory is open to nobody else: whoever may enter it is the owner of the database.
+async fn owner(directory: &Path) -> Result<Option<(u32, u32)>, ClusterError> {
+    let at = |source| ClusterError::File {
+        path: directory.to_owned(),
+        source,
+    };
+    let own_uid = std::fs::metadata("/proc/self").map_err(at)?.uid();
+    let found = std::fs::metadata(directory).map_err(at)?;
+    if own_uid != 0 {
+        if found.uid() != own_uid {
+            return Err(ClusterError::NotOwner {
+                path: directory.to_owned(),
+                owner: found.uid(),
+            });
+        }
+        let mode = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(directory, mode).map_err(at)?;
+        return Ok(None);
+    }
+    if found.uid() == 0 {
+        // PostgreSQL refuses to run as root.
+        let no_user = |_| ClusterError::NoUser;
+        run(
+            "chown",
+            Command::new("chown")
+                .arg("postgres:postgres")
+                .arg(directory),
+        )
+        .await
+        .map_err(no_user)?;
+        let mode = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(directory, mode).map_err(at)?;
+    }
+    let found = std::fs::metadata(directory).map_err(at)?;
+    Ok(Some((found.uid(), found.gid())))
+}
+
+/// The server that made the cluster in `directory`, or the newest one installed for a new cluster.
+fn find_binaries(directory: &Path) -> Option<PathBuf> {
+    let version = std::fs::read_to_string(directory.join("data/PG_VERSION")).ok();
+    if let Some(version) = version {
+        let bin = Path::new("/usr/lib/postgresql")
+            .join(version.trim())
+            .join("bin");
+        if bin.join("pg_ctl").exists() {
+            return Some(bin);
+        }
+    }
     let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()

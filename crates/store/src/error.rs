@@ -39,6 +39,9 @@ pub enum Error {
         /// What was referred to.
         what: &'static str,
     },
+    /// Another daemon works on this database.
+    #[error("another strowger daemon works on this database: stop it first")]
+    InUse,
     /// The runner has been replaced by another.
     #[error("campaign is run under a newer epoch")]
     Stale,
@@ -48,28 +51,33 @@ pub enum Error {
 }
 
 impl Error {
-    /// Trying again may succeed: the connection was lost or the server is busy.
+    /// Trying again may succeed. Only what the statement itself is to blame for is final: a
+    /// database that fails over, restarts or is read-only for a moment answers in many ways,
+    /// and a write must outlive all of them.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
-            Self::Database(error) => match error {
-                sqlx::Error::Io(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::WorkerCrashed
-                | sqlx::Error::Tls(_) => true,
-                // Class 08 connection, 40 rollback, 53 resources, 57 operator intervention.
-                sqlx::Error::Database(db) => db.code().is_some_and(|code| {
-                    ["08", "40", "53", "57"]
-                        .iter()
-                        .any(|class| code.starts_with(class))
-                }),
-                _ => false,
-            },
+            Self::Database(sqlx::Error::Database(error)) => {
+                // Class 22 data exception, 23 constraint violation, 42 syntax or access rule.
+                let code = error.code();
+                !["22", "23", "42"]
+                    .iter()
+                    .any(|class| code.as_ref().is_some_and(|code| code.starts_with(class)))
+            }
+            Self::Database(error) => !matches!(
+                error,
+                sqlx::Error::RowNotFound
+                    | sqlx::Error::ColumnNotFound(_)
+                    | sqlx::Error::ColumnDecode { .. }
+                    | sqlx::Error::Encode(_)
+                    | sqlx::Error::Decode(_)
+            ),
             Self::Migrate(_)
             | Self::Outdated { .. }
             | Self::Corrupt { .. }
             | Self::Taken { .. }
             | Self::Missing { .. }
+            | Self::InUse
             | Self::Stale => false,
         }
     }

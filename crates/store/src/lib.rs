@@ -45,6 +45,16 @@ pub fn schema_fingerprint() -> u64 {
         })
 }
 
+/// The advisory lock of the daemon: "strowger" in ASCII.
+const NODE_LOCK: i64 = 0x7374_726f_7767_6572;
+
+/// Held by the one daemon that works on a database; released when it is dropped or its
+/// process ends, however it ends.
+#[derive(Debug)]
+pub struct NodeLock {
+    _connection: sqlx::PgConnection,
+}
+
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -90,6 +100,28 @@ impl Store {
         } else {
             Err(Error::Outdated { applied, wanted })
         }
+    }
+
+    /// Makes this the one daemon that works on the database, for as long as the lock is kept.
+    /// A lock of a daemon that was just killed is waited for.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] when another daemon holds it for 10 seconds.
+    pub async fn lock_node(&self) -> Result<NodeLock, Error> {
+        let mut connection = self.pool.acquire().await?.detach();
+        for _ in 0..100 {
+            let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+                .bind(NODE_LOCK)
+                .fetch_one(&mut connection)
+                .await?;
+            if locked {
+                return Ok(NodeLock {
+                    _connection: connection,
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Err(Error::InUse)
     }
 
     /// Whether the database answers.

@@ -81,32 +81,41 @@ impl Store {
 
     async fn open_inbound(&self) -> Result<Vec<RestoredCall>, Error> {
         let rows = sqlx::query!(
-            "SELECT id, server, channel, source, destination, started_at
+            "SELECT id, server, channel, source, destination, started_at, agent_id, bridged_at, queue_id
              FROM call_records WHERE ended_at IS NULL AND direction = 'inbound' ORDER BY id"
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| RestoredCall {
-                id: CallId(row.id),
-                server: ServerName::from(row.server.as_str()),
-                channel: ChannelId::from(row.channel.as_str()),
-                kind: Kind::Inbound(InboundFacts {
-                    did: row.destination,
-                    caller: row.source,
-                    flow: None,
-                    queue: None,
-                    max_wait_s: 0,
-                    voicemail: None,
-                    transferred_to: None,
-                    path: Vec::new(),
-                }),
-                started_at: timestamp(row.started_at),
-                answered_at: Some(timestamp(row.started_at)),
-                bridged: None,
+        rows.into_iter()
+            .map(|row| {
+                let agent = row
+                    .agent_id
+                    .map(|id| read("call_records.agent_id", id))
+                    .transpose()?;
+                let queue = row
+                    .queue_id
+                    .map(|id| read("call_records.queue_id", id))
+                    .transpose()?;
+                Ok(RestoredCall {
+                    id: CallId(row.id),
+                    server: ServerName::from(row.server.as_str()),
+                    channel: ChannelId::from(row.channel.as_str()),
+                    kind: Kind::Inbound(InboundFacts {
+                        did: row.destination,
+                        caller: row.source,
+                        flow: None,
+                        queue,
+                        max_wait_s: 0,
+                        voicemail: None,
+                        transferred_to: None,
+                        path: Vec::new(),
+                    }),
+                    started_at: timestamp(row.started_at),
+                    answered_at: Some(timestamp(row.started_at)),
+                    bridged: row.bridged_at.map(timestamp).zip(agent),
+                })
             })
-            .collect())
+            .collect()
     }
 
     async fn open_sessions(&self) -> Result<Vec<RestoredSession>, Error> {

@@ -95,6 +95,25 @@ async fn apply_one(db: &mut PgConnection, write: &Write) -> Result<Option<Event>
             .await?;
             event(*at, "call.started", call, json!({ "did": did }))
         }
+        Write::InboundBridged {
+            call,
+            agent,
+            queue,
+            at,
+        } => {
+            sqlx::query!(
+                "UPDATE call_records SET agent_id = $2, bridged_at = coalesce(bridged_at, $3),
+                     queue_id = (SELECT id FROM queues WHERE id = $4)
+                 WHERE id = $1",
+                call.0,
+                agent.as_str(),
+                utc(*at),
+                queue.as_ref().map(|id| id.as_str())
+            )
+            .execute(db)
+            .await?;
+            event(*at, "call.bridged", call, json!({ "agent_id": agent }))
+        }
         Write::CallClosed(record) => {
             call_closed(db, record).await?;
             let payload = json!({ "disposition": record.disposition, "agent_id": record.agent });

@@ -208,9 +208,52 @@ async fn a_claim_is_committed_before_it_is_answered() {
         .await
         .unwrap();
     assert_eq!(open, 2);
-    // One is left, and then the list is used up.
+    // One is left; what is open may still come back, so the list is not used up.
     let rest = scene.claim(5).await.unwrap();
-    assert_eq!((rest.attempts.len(), rest.next_due), (1, None));
+    assert_eq!(rest.attempts.len(), 1);
+    assert!(rest.next_due.is_some());
+    for attempt in claimed.attempts.into_iter().chain(rest.attempts) {
+        scene
+            .end(attempt.attempt, attempt.contact, AfterAttempt::Called)
+            .await;
+    }
+    let nothing = scene.claim(5).await.unwrap();
+    assert_eq!((nothing.attempts.len(), nothing.next_due), (0, None));
+    scene.database.drop_now().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_claim_whose_answer_was_lost_can_be_asked_for() {
+    let scene = scene(2).await;
+    let ids = [AttemptId(id()), AttemptId(id()), AttemptId(id())];
+    let store = scene.store();
+    assert_eq!(store.committed_attempts(&ids).await.unwrap(), []);
+    let claimed = store
+        .claim(
+            &scene.campaign,
+            scene.epoch,
+            &scene.trunk,
+            &scene.server,
+            &ids,
+            now(),
+        )
+        .await
+        .unwrap();
+    let mut found = store.committed_attempts(&ids).await.unwrap();
+    found.sort_by_key(|attempt| attempt.attempt);
+    let mut expected = claimed.attempts;
+    expected.sort_by_key(|attempt| attempt.attempt);
+    assert_eq!(found, expected);
+    scene.database.drop_now().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_serves_one_daemon_at_a_time() {
+    let scene = scene(0).await;
+    let lock = scene.store().lock_node().await.unwrap();
+    assert!(matches!(scene.store().lock_node().await, Err(Error::InUse)));
+    drop(lock);
+    scene.store().lock_node().await.unwrap();
     scene.database.drop_now().await.unwrap();
 }
 

@@ -190,7 +190,9 @@ pub async fn start(
     }
     tracker.spawn(link::carry_out(by_name, command_queue, Arc::clone(&shared)));
     let handler_shared = Arc::clone(&shared);
-    let handler = move |session| session::serve(session, Arc::clone(&handler_shared));
+    let handler_stop = cancel.child_token();
+    let handler =
+        move |session| session::serve(session, Arc::clone(&handler_shared), handler_stop.clone());
     let (agi_tracker, agi_cancel) = (tracker.clone(), cancel.child_token());
     tracker.spawn(async move { agi.run(&agi_tracker, agi_cancel, handler).await });
     Ok(Adapter {

@@ -8,15 +8,17 @@
 use std::{env, fs::File, path::Path, str::FromStr};
 
 use anyhow::Context;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection, Executor, PgConnection,
+    postgres::PgConnectOptions,
+};
 use strowger_store::{Store, cluster::Cluster};
 use uuid::Uuid;
 
 /// Where the private cluster of the tests lives.
 const DIRECTORY: &str = "/var/tmp/strowger-test";
 
-/// A database that is dropped by [`TestDatabase::drop_now`], or by the next run of the
-/// template's migration at the latest.
+/// A database of one test, dropped with this value. Only a test that is killed leaves it behind.
 #[derive(Debug)]
 pub struct TestDatabase {
     /// The database, migrated and empty.
@@ -54,21 +56,50 @@ pub async fn fresh() -> anyhow::Result<TestDatabase> {
 }
 
 impl TestDatabase {
-    /// Drops the database.
+    /// How to connect to it, as `database.url` of the configuration wants it.
+    pub fn url(&self) -> String {
+        self.options.to_url_lossy().to_string()
+    }
+
+    /// Drops the database and tells when the server refuses.
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn drop_now(self) -> anyhow::Result<()> {
+    pub async fn drop_now(mut self) -> anyhow::Result<()> {
         self.store.close().await;
-        let mut connection = PgConnection::connect_with(&self.server).await?;
-        connection
-            .execute(AssertSqlSafe(format!(
-                "DROP DATABASE {} WITH (FORCE)",
-                self.name
-            )))
-            .await?;
-        Ok(())
+        let name = std::mem::take(&mut self.name);
+        drop_database(&self.server, &name).await
     }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if self.name.is_empty() {
+            return;
+        }
+        let (server, name) = (self.server.clone(), self.name.clone());
+        // A value cannot wait while it is dropped, a thread can.
+        let dropped = std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?
+                .block_on(drop_database(&server, &name))
+        });
+        if !matches!(dropped.join(), Ok(Ok(()))) {
+            #[expect(clippy::print_stderr, reason = "for the person who runs the tests")]
+            {
+                eprintln!("the database {} is left behind", self.name);
+            }
+        }
+    }
+}
+
+async fn drop_database(server: &PgConnectOptions, name: &str) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect_with(server).await?;
+    connection
+        .execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)")))
+        .await?;
+    Ok(())
 }
 
 async fn server() -> anyhow::Result<PgConnectOptions> {

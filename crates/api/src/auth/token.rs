@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use strowger_core::{ids::UserId, time::Timestamp};
+use strowger_store::users::User;
 use uuid::Uuid;
 
 /// Who makes and who takes the tokens.
@@ -29,6 +32,21 @@ pub struct Claims {
     pub exp: i64,
     /// Makes each token different.
     jti: String,
+    /// Which password it was made under.
+    pwd: String,
+}
+
+impl Claims {
+    /// Whether the user still has the password that the token was made under.
+    pub fn is_current(&self, user: &User) -> bool {
+        self.pwd == fingerprint(&user.password_hash)
+    }
+}
+
+/// Differs between the hashes of passwords, whose salts make each unique, and tells nothing of them.
+fn fingerprint(password_hash: &str) -> String {
+    let digest = Sha256::digest(password_hash.as_bytes());
+    URL_SAFE_NO_PAD.encode(digest.get(..12).unwrap_or_default())
 }
 
 /// A token and how long it is good for.
@@ -91,7 +109,7 @@ impl Tokens {
 
     pub(super) fn issue(
         &self,
-        user: &UserId,
+        user: &User,
         now: Timestamp,
         unique: Uuid,
     ) -> Result<Token, BadToken> {
@@ -99,10 +117,11 @@ impl Tokens {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
-            sub: user.clone(),
+            sub: user.id.clone(),
             iat: now.as_second(),
             exp: now.as_second().saturating_add_unsigned(expires_in),
             jti: unique.simple().to_string(),
+            pwd: fingerprint(&user.password_hash),
         };
         let text = jsonwebtoken::encode(&self.header, &claims, &self.signing)
             .map_err(|_| BadToken::Invalid)?;
@@ -128,7 +147,7 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strowger_core::time::after;
+    use strowger_core::{permission::Role, time::after};
 
     const SECRET: &[u8] = b"an example of thirty-two bytes!!";
 
@@ -136,8 +155,17 @@ mod tests {
         Tokens::new(secret, key_id, Duration::from_hours(1))
     }
 
-    fn user() -> UserId {
-        UserId::new("usr_1").unwrap()
+    fn user() -> User {
+        User {
+            id: UserId::new("usr_1").unwrap(),
+            login_id: "ada".to_owned(),
+            first_name: String::new(),
+            last_name: String::new(),
+            email: None,
+            role: Role::Agent,
+            is_active: true,
+            password_hash: "one".to_owned(),
+        }
     }
 
     #[test]
@@ -150,7 +178,7 @@ mod tests {
                 .check(&token.text, after(now, 3_599_000))
                 .unwrap()
                 .sub,
-            user()
+            user().id
         );
         assert_eq!(
             tokens.check(&token.text, after(now, 3_600_000)),
@@ -175,6 +203,20 @@ mod tests {
         let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", rest.split_once('.').unwrap().0);
         assert_eq!(ours.check(&unsigned, now), Err(BadToken::Invalid));
         assert_eq!(ours.check(&"x".repeat(10_000), now), Err(BadToken::Invalid));
+    }
+
+    #[test]
+    fn a_token_belongs_to_a_password_and_does_not_tell_its_hash() {
+        let (tokens, now) = (tokens(SECRET, "1"), Timestamp::UNIX_EPOCH);
+        let token = tokens.issue(&user(), now, Uuid::nil()).unwrap();
+        let claims = tokens.check(&token.text, now).unwrap();
+        assert!(claims.is_current(&user()));
+        let other = User {
+            password_hash: "two".to_owned(),
+            ..user()
+        };
+        assert!(!claims.is_current(&other));
+        assert_eq!(claims.pwd.len(), 16);
     }
 
     #[test]

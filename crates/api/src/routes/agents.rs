@@ -1,5 +1,7 @@
 //! Agents and their sessions.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use strowger_core::{
@@ -63,10 +65,10 @@ impl Pause {
 pub(crate) struct Own {
     /// The session; null when not logged in at a station.
     #[schema(value_type = Option<Object>)]
-    agent: Option<AgentView>,
+    agent: Option<Arc<AgentView>>,
     /// The call, if there is one.
     #[schema(value_type = Option<Object>)]
-    call: Option<CallView>,
+    call: Option<Arc<CallView>>,
 }
 
 async fn send(app: &Shared, command: Command) -> Result<Json<Done>, Problem> {
@@ -82,8 +84,8 @@ async fn send(app: &Shared, command: Command) -> Result<Json<Done>, Problem> {
 pub(crate) async fn list(
     _caller: May<WatchLive>,
     State(app): State<Shared>,
-) -> Json<Page<AgentView>> {
-    Page::whole(app.api.hub.snapshot().agents)
+) -> Json<Page<Arc<AgentView>>> {
+    Page::whole(app.api.hub.agents())
 }
 
 /// Show one's own session
@@ -92,16 +94,10 @@ pub(crate) async fn list(
     responses((status = 200, description = "The session and the call", body = Data<Own>))
 )]
 pub(crate) async fn own(caller: May<WorkAsAgent>, State(app): State<Shared>) -> Json<Data<Own>> {
-    let snapshot = app.api.hub.snapshot();
-    let agent = snapshot
-        .agents
-        .into_iter()
-        .find(|agent| agent.id == *caller.id());
+    let hub = &app.api.hub;
+    let agent = hub.agent(caller.id());
     let call_id = agent.as_ref().and_then(|agent| agent.call_id);
-    let call = snapshot
-        .calls
-        .into_iter()
-        .find(|call| Some(call.id) == call_id);
+    let call = call_id.and_then(|id| hub.call(id));
     Data::of(Own { agent, call })
 }
 
@@ -130,6 +126,16 @@ pub(crate) async fn log_in(
     let (Some(leg_mode), Some(server)) = (leg_mode, server) else {
         return Err(Problem::internal());
     };
+    let trunks = app.api.store.trunks().await?;
+    let is_trunk = trunks.iter().any(|(_, trunk)| {
+        trunk.server == server && trunk.endpoint.eq_ignore_ascii_case(&request.station)
+    });
+    if is_trunk {
+        return Err(Problem::field(
+            "station",
+            "this is a trunk to a carrier and not a station: give the endpoint of your own device",
+        ));
+    }
     let (campaigns, queues) = app.api.store.assignments(caller.id()).await?;
     let login = Login {
         agent: caller.id().clone(),

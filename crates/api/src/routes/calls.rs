@@ -36,13 +36,7 @@ pub(crate) async fn hang_up(
     Path(id): Path<CallId>,
 ) -> Result<Json<Done>, Problem> {
     if !ManageAgents::granted(caller.user.role) {
-        let call = app
-            .api
-            .hub
-            .snapshot()
-            .calls
-            .into_iter()
-            .find(|call| call.id == id);
+        let call = app.api.hub.call(id);
         // The same for a call of somebody else and one that does not exist.
         if call.is_none_or(|call| call.agent_id.as_ref() != Some(caller.id())) {
             return Err(Problem::forbidden(

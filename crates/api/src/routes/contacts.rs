@@ -161,6 +161,7 @@ struct Import<'a> {
     batch: Vec<NewContact>,
     batch_line: u64,
     stored_line: u64,
+    /// The switchboard knows of everything that was stored.
     told: bool,
     report: Report,
 }
@@ -176,7 +177,7 @@ impl<'a> Import<'a> {
             batch: Vec::with_capacity(BATCH),
             batch_line: 0,
             stored_line: 0,
-            told: false,
+            told: true,
             report: Report::default(),
         }
     }
@@ -289,6 +290,7 @@ impl<'a> Import<'a> {
             return Ok(());
         }
         let app = self.app;
+        self.told = false;
         app.api
             .store
             .add_contacts(&self.campaign.settings.id, &self.batch, app.now())
@@ -296,6 +298,9 @@ impl<'a> Import<'a> {
         self.report.imported += self.batch.len() as u64;
         self.stored_line = self.batch_line;
         self.batch.clear();
+        // A campaign that has run dry goes on while the rest of a long file arrives. When the
+        // switchboard is busy, the next batch or the end of the file tells it.
+        self.told = self.app.api.exchange.notify(self.added()).is_ok();
         Ok(())
     }
 
@@ -303,10 +308,10 @@ impl<'a> Import<'a> {
         Command::ContactsAdded(self.campaign.settings.id.clone())
     }
 
-    /// Tells the switchboard, which may believe that the list is used up.
+    /// Tells the switchboard, which may believe that the list is used up, of the last contacts
+    /// if it does not know them yet.
     async fn tell(&mut self) {
-        self.told = true;
-        if self.report.imported == 0 {
+        if std::mem::replace(&mut self.told, true) {
             return;
         }
         if let Err(error) = self.app.api.exchange.send(self.added()).await {
@@ -318,7 +323,7 @@ impl<'a> Import<'a> {
 impl Drop for Import<'_> {
     /// The client hung up in the middle: what was stored by then is to be dialed all the same.
     fn drop(&mut self) {
-        if !self.told && self.report.imported > 0 {
+        if !self.told {
             let _ = self.app.api.exchange.notify(self.added());
         }
     }

@@ -8,6 +8,7 @@ use axum::{
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use strowger_store::users::User;
 use utoipa::ToSchema;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     problem::{Problem, ProblemBody},
     reply::Data,
     routes::users::UserView,
-    state::Shared,
+    state::{App, Shared},
 };
 
 /// Who wants to log in.
@@ -50,7 +51,7 @@ const WRONG: &str = "the login id or the password is wrong";
 
 /// Log in
 ///
-/// Gives a token. After ten wrong passwords for a login id, or sixty from one address, the
+/// Gives a token, which is good until it expires or the user has another password. After ten wrong passwords for a login id, or sixty from one address, the
 /// answer is 429 with `Retry-After`.
 #[utoipa::path(
     post, path = "/api/v1/auth/login", tag = "auth", security(()),
@@ -67,13 +68,7 @@ pub(crate) async fn login(
     Body(request): Body<LoginRequest>,
 ) -> Result<Response, Problem> {
     let auth = &app.api.auth;
-    auth.begin_login(&request.login_id, peer.address, app.now())
-        .map_err(|wait_s| {
-            Problem::too_many(
-                format!("too many attempts to log in: try again in {wait_s} seconds"),
-                wait_s,
-            )
-        })?;
+    begin(&app, &request.login_id, peer)?;
     // PostgreSQL has no NUL in texts and would answer with an error.
     let user = if request.login_id.contains('\0') {
         None
@@ -87,8 +82,26 @@ pub(crate) async fn login(
         return Err(Problem::unauthenticated(WRONG));
     };
     auth.login_succeeded(&request.login_id, peer.address);
-    let token = auth
-        .issue(&user.id, app.now(), app.new_id())
+    logged_in(&app, user)
+}
+
+/// Counts an attempt to guess a password.
+pub(super) fn begin(app: &App, login_id: &str, peer: Peer) -> Result<(), Problem> {
+    let attempt = app.api.auth.begin_login(login_id, peer.address, app.now());
+    attempt.map_err(|wait_s| {
+        Problem::too_many(
+            format!("too many attempts to log in: try again in {wait_s} seconds"),
+            wait_s,
+        )
+    })
+}
+
+/// A new token for a user.
+pub(super) fn logged_in(app: &App, user: User) -> Result<Response, Problem> {
+    let token = app
+        .api
+        .auth
+        .issue(&user, app.now(), app.new_id())
         .map_err(|error| {
             tracing::error!(%error, "A token could not be signed");
             Problem::internal()

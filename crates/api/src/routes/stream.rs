@@ -1,6 +1,6 @@
 //! The live view over a WebSocket.
 
-use std::{future::pending, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -13,9 +13,10 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use strowger_core::ids::UserId;
-use strowger_realtime::{FellBehind, Position, Snapshot, Start, Subscription};
+use strowger_realtime::{FellBehind, Numbered, Position, Snapshot, Start, Subscription};
+use strowger_store::users::User;
 use tokio::{
-    sync::OwnedSemaphorePermit,
+    sync::{OwnedSemaphorePermit, broadcast},
     time::{Instant, MissedTickBehavior},
 };
 
@@ -81,7 +82,7 @@ enum First<'a> {
 /// `{"type":"resumed","run":…,"seq":…}` when everything since is still known. Then comes every change
 /// as `{"seq":n,"type":"call","data":{…}}`, numbered without a gap; a watcher that does not keep up gets
 /// another snapshot in between. `{"type":"ping"}` is answered by `{"type":"pong"}`. Close code 4401
-/// says that the login has expired, 4403 that the user may no longer watch.
+/// says that the login has expired or the password was changed, 4403 that the user may no longer watch.
 #[utoipa::path(
     get, path = "/api/v1/stream", tag = "live", params(Watch),
     responses(
@@ -106,6 +107,7 @@ pub(crate) async fn stream(
             "give the token as ?token=, as Authorization header or as subprotocol bearer.<token>",
         )
     })?;
+    let changed = app.changed_users();
     let (user, expires) = authenticate(&app, &token).await?;
     authorise::<WatchLive>(&user)?;
     let upgrade = upgrade.map_err(|_| {
@@ -126,7 +128,7 @@ pub(crate) async fn stream(
     let seconds = u64::try_from(expires - app.now().as_second()).unwrap_or(0);
     let watcher = Watcher {
         app,
-        user: user.id,
+        user,
         until: Instant::now() + Duration::from_secs(seconds),
         _permit: permit,
     };
@@ -136,7 +138,8 @@ pub(crate) async fn stream(
         .max_frame_size(MAX_MESSAGE)
         .on_upgrade(|socket| async move {
             let mut socket = socket;
-            if let Err(End::Close(code, reason)) = watcher.run(&mut socket, position).await {
+            if let Err(End::Close(code, reason)) = watcher.run(&mut socket, position, changed).await
+            {
                 let frame = CloseFrame {
                     code,
                     reason: Utf8Bytes::from_static(reason),
@@ -159,7 +162,7 @@ fn offered(headers: &HeaderMap) -> Option<String> {
 
 struct Watcher {
     app: Shared,
-    user: UserId,
+    user: User,
     until: Instant,
     _permit: OwnedSemaphorePermit,
 }
@@ -173,7 +176,12 @@ enum End {
 }
 
 impl Watcher {
-    async fn run(&self, socket: &mut WebSocket, position: Option<Position>) -> Result<(), End> {
+    async fn run(
+        &self,
+        socket: &mut WebSocket,
+        position: Option<Position>,
+        mut changed: broadcast::Receiver<UserId>,
+    ) -> Result<(), End> {
         let mut subscription = self.begin(socket, position.as_ref()).await?;
         let mut ping = tokio::time::interval(PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -195,6 +203,10 @@ impl Watcher {
                     send(socket, Message::Ping(Bytes::new())).await?;
                 }
                 _ = check.tick() => self.still_allowed().await?,
+                // So many at once that some are missed: this one may be among them.
+                who = changed.recv() => if who.map_or(true, |id| id == self.user.id) {
+                    self.still_allowed().await?;
+                },
                 message = socket.recv() => {
                     heard = Instant::now();
                     messages += 1;
@@ -204,7 +216,7 @@ impl Watcher {
                     answer(socket, message).await?;
                 }
                 change = next(&mut subscription) => match change {
-                    Ok(change) => send_json(socket, &*change).await?,
+                    Ok(change) => send(socket, text(&change)).await?,
                     // It was too slow for single changes: everything at once is less.
                     Err(FellBehind) => subscription = self.begin(socket, None).await?,
                 },
@@ -229,7 +241,7 @@ impl Watcher {
                 )
                 .await?;
                 for change in missed {
-                    send_json(socket, &**change).await?;
+                    send(socket, text(change)).await?;
                 }
             }
             (Start::Snapshot(snapshot), _) => send_json(socket, &First::Snapshot(snapshot)).await?,
@@ -239,8 +251,14 @@ impl Watcher {
     }
 
     async fn still_allowed(&self) -> Result<(), End> {
-        match self.app.api.store.user(&self.user).await {
-            Ok(Some(user)) if user.is_active && authorise::<WatchLive>(&user).is_ok() => Ok(()),
+        match self.app.api.store.user(&self.user.id).await {
+            Ok(Some(user)) if user.is_active && authorise::<WatchLive>(&user).is_ok() => {
+                if user.password_hash == self.user.password_hash {
+                    Ok(())
+                } else {
+                    Err(End::Close(close::EXPIRED, "the password was changed"))
+                }
+            }
             Ok(_) => Err(End::Close(
                 close::NO_LONGER_ALLOWED,
                 "this account may no longer watch",
@@ -251,9 +269,11 @@ impl Watcher {
     }
 }
 
-async fn next(
-    subscription: &mut Subscription,
-) -> Result<std::sync::Arc<strowger_realtime::Numbered>, FellBehind> {
+fn text(change: &Numbered) -> Message {
+    Message::Text(Utf8Bytes::from(&*change.json))
+}
+
+async fn next(subscription: &mut Subscription) -> Result<Arc<Numbered>, FellBehind> {
     match subscription.next().await? {
         Some(change) => Ok(change),
         // The hub lives as long as the daemon.
@@ -289,7 +309,7 @@ async fn answer(
 
 async fn send_json<T: Serialize + Sync>(socket: &mut WebSocket, value: &T) -> Result<(), End> {
     let text = serde_json::to_string(value).map_err(|error| {
-        tracing::error!(%error, "A change of the live view could not be written");
+        tracing::error!(%error, "The live view could not be written");
         End::Gone
     })?;
     send(socket, Message::Text(text.into())).await

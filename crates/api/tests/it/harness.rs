@@ -11,7 +11,6 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use serde_json::Value;
-use sqlx::postgres::PgConnectOptions;
 use strowger_api::{
     ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, ExchangeStatus, exchange_channel,
     router,
@@ -25,59 +24,13 @@ use strowger_core::{
 };
 use strowger_realtime::Hub;
 use strowger_store::{Store, users::User};
+use strowger_testkit::database::TestDatabase;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const SECRET: &str = "an example of thirty-two bytes!!";
-
-/// Drops the database at the end of a test.
-pub(crate) struct Guard {
-    options: PgConnectOptions,
-    name: String,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let (options, name) = (self.options.clone(), self.name.clone());
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let server = sqlx::PgPool::connect_with(options).await.unwrap();
-                let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                sqlx::query(sqlx::AssertSqlSafe(drop))
-                    .execute(&server)
-                    .await
-                    .unwrap();
-            });
-        });
-        let _ = dropped.join();
-    }
-}
-
-/// An empty database of its own.
-pub(crate) async fn database() -> (Store, Guard) {
-    let url = std::env::var("STROWGER_TEST_DATABASE")
-        .unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5499/postgres".to_owned());
-    let options: PgConnectOptions = url.parse().unwrap();
-    let name = format!("api_test_{}", Uuid::new_v4().simple());
-    let server = sqlx::PgPool::connect_with(options.clone()).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
-        .execute(&server)
-        .await
-        .unwrap();
-    let guard = Guard {
-        options: options.clone(),
-        name: name.clone(),
-    };
-    let store = Store::connect(options.database(&name), 4).await.unwrap();
-    store.migrate().await.unwrap();
-    (store, guard)
-}
 
 pub(crate) struct TestApp {
     pub(crate) store: Store,
@@ -88,7 +41,7 @@ pub(crate) struct TestApp {
     pub(crate) router: Router,
     passed_ms: Arc<AtomicI64>,
     pub(crate) tasks: JoinSet<()>,
-    _guard: Guard,
+    _database: TestDatabase,
 }
 
 /// What came back.
@@ -112,7 +65,8 @@ impl TestApp {
 
     /// With other settings; without a switchboard the queue of one command is never emptied.
     pub(crate) async fn with(set: impl FnOnce(&mut ApiSettings), switchboard: bool) -> Self {
-        let (store, guard) = database().await;
+        let database = strowger_testkit::database::fresh().await.unwrap();
+        let store = database.store.clone();
         let passed_ms = Arc::new(AtomicI64::new(0));
         let clock = {
             let passed_ms = Arc::clone(&passed_ms);
@@ -179,7 +133,7 @@ impl TestApp {
             auth,
             passed_ms,
             tasks,
-            _guard: guard,
+            _database: database,
         };
         for role in Role::ALL {
             app.add_user(role, "not a hash").await;
@@ -216,9 +170,10 @@ impl TestApp {
         self.passed_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
-    pub(crate) fn token(&self, role: Role) -> String {
+    pub(crate) async fn token(&self, role: Role) -> String {
+        let user = self.store.user(&id(role)).await.unwrap().unwrap();
         self.auth
-            .issue(&id(role), (self.state.clock)(), Uuid::nil())
+            .issue(&user, (self.state.clock)(), Uuid::nil())
             .unwrap()
             .text
     }
@@ -246,7 +201,7 @@ impl TestApp {
         if let Some(role) = role {
             request = request.header(
                 header::AUTHORIZATION,
-                format!("Bearer {}", self.token(role)),
+                format!("Bearer {}", self.token(role).await),
             );
         }
         let body = match body {
@@ -276,7 +231,7 @@ impl TestApp {
         let request = Request::post(format!("/api/v1/campaigns/{campaign}/contacts/import"))
             .header(
                 header::AUTHORIZATION,
-                format!("Bearer {}", self.token(Role::Administrator)),
+                format!("Bearer {}", self.token(Role::Administrator).await),
             )
             .header(header::CONTENT_TYPE, "text/csv; charset=utf-8");
         self.send(request.body(csv.into()).unwrap()).await

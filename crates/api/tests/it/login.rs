@@ -79,7 +79,7 @@ async fn guessing_is_slowed_down_and_a_right_password_clears_the_count() {
 #[tokio::test]
 async fn a_token_expires() {
     let app = TestApp::new().await;
-    let token = app.token(Role::Agent);
+    let token = app.token(Role::Agent).await;
     app.pass(10 * 3_600_000);
     let request = axum::http::Request::get("/api/v1/auth/me")
         .header("authorization", format!("Bearer {token}"));

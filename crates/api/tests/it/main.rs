@@ -13,4 +13,6 @@ mod flows;
 mod harness;
 mod login;
 mod roles;
+mod runs;
 mod stream;
+mod users;

@@ -37,6 +37,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/v1/auth/me", AGENT),
     route("GET", "/api/v1/users", SUPERVISOR),
     route("POST", "/api/v1/users", ADMINISTRATOR),
+    route("PATCH", "/api/v1/users/{id}", ADMINISTRATOR),
+    route("PUT", "/api/v1/users/me/password", AGENT),
     route("GET", "/api/v1/trunks", ADMINISTRATOR),
     route("POST", "/api/v1/trunks", ADMINISTRATOR),
     route("GET", "/api/v1/campaigns", SUPERVISOR),

@@ -1,7 +1,8 @@
 //! The live view over a real socket.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
+use axum::http::Method;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use strowger_core::{
@@ -62,7 +63,7 @@ async fn a_watcher_gets_a_snapshot_then_changes_and_comes_back_without_a_gap() {
     let address = serve(&mut app).await;
     let url = format!(
         "ws://{address}/api/v1/stream?token={}",
-        app.token(Role::Supervisor)
+        app.token(Role::Supervisor).await
     );
     app.hub.publish(change(true));
     let (mut socket, _) = connect_async(&url).await.unwrap();
@@ -119,13 +120,16 @@ async fn a_browser_offers_its_token_as_subprotocol() {
             .insert("sec-websocket-protocol", offer);
         connect_async(request).await
     };
-    let (_, response) = connect(app.token(Role::Supervisor)).await.unwrap();
+    let (_, response) = connect(app.token(Role::Supervisor).await).await.unwrap();
     assert_eq!(
         response.headers()["sec-websocket-protocol"],
         "strowger.v1",
         "the token is not sent back"
     );
-    for (token, status) in [(app.token(Role::Agent), 403), ("nonsense".to_owned(), 401)] {
+    for (token, status) in [
+        (app.token(Role::Agent).await, 403),
+        ("nonsense".to_owned(), 401),
+    ] {
         let Err(Error::Http(refused)) = connect(token).await else {
             panic!("let in")
         };
@@ -139,7 +143,7 @@ async fn a_watcher_is_told_why_the_connection_ends() {
     let address = serve(&mut app).await;
     let url = format!(
         "ws://{address}/api/v1/stream?token={}",
-        app.token(Role::Supervisor)
+        app.token(Role::Supervisor).await
     );
     let (mut chatty, _) = connect_async(&url).await.unwrap();
     for _ in 0..=100 {
@@ -163,7 +167,7 @@ async fn there_are_only_so_many_watchers() {
     let address = serve(&mut app).await;
     let url = format!(
         "ws://{address}/api/v1/stream?token={}",
-        app.token(Role::Supervisor)
+        app.token(Role::Supervisor).await
     );
     let (_first, _) = connect_async(&url).await.unwrap();
     let Err(Error::Http(refused)) = connect_async(&url).await else {
@@ -173,4 +177,34 @@ async fn there_are_only_so_many_watchers() {
         (refused.status().as_u16(), &refused.headers()["retry-after"]),
         (503, &"30".parse().unwrap())
     );
+}
+
+#[tokio::test]
+async fn who_is_deactivated_or_gets_another_password_stops_watching_at_once() {
+    let mut app = TestApp::new().await;
+    let address = serve(&mut app).await;
+    for (change, code) in [
+        (json!({"first_name": "Grace"}), None),
+        (json!({"password": "battery staple horse"}), Some(4401)),
+        (json!({"role": "agent"}), Some(4403)),
+        (
+            json!({"role": "supervisor", "is_active": false}),
+            Some(4403),
+        ),
+    ] {
+        let reset = "UPDATE users SET role = 'supervisor' WHERE id = 'usr_supervisor'";
+        sqlx::query(reset).execute(app.store.pool()).await.unwrap();
+        let token = app.token(Role::Supervisor).await;
+        let url = format!("ws://{address}/api/v1/stream?token={token}");
+        let (mut socket, _) = connect_async(&url).await.unwrap();
+        next(&mut socket).await;
+        let path = "/api/v1/users/usr_supervisor";
+        let answer = app
+            .call(Some(Role::Administrator), Method::PATCH, path, Some(change))
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let within = Duration::from_millis(if code.is_some() { 5_000 } else { 300 });
+        let closed = tokio::time::timeout(within, close_code(&mut socket)).await;
+        assert_eq!(closed.ok(), code, "{}", answer.text);
+    }
 }

@@ -6,7 +6,7 @@ use crate::{
     ids::{AgentSessionId, UserId},
     record::Write,
     telephony::{self, ChannelId, Originate, OriginatePurpose},
-    time::{Timestamp, after},
+    time::{Timestamp, after, millis_between},
 };
 
 /// How long a station rings for its nailed-up leg.
@@ -17,6 +17,10 @@ const REDIAL_MS: u64 = 1_000;
 
 /// After so many failures in a row the agent must say ready again: nobody is at the station.
 const MAX_LEG_FAILURES: u32 = 5;
+
+/// A leg that is gone sooner after it was answered is a failure as well: a voicemail or a
+/// broken phone picks up each time, and would be dialed every second for ever.
+const LEG_LASTS_MS: u64 = 10_000;
 
 impl Switchboard {
     pub(super) fn dial_leg(&mut self, now: Timestamp, id: &UserId) {
@@ -71,8 +75,11 @@ impl Switchboard {
         let Some(agent) = self.agents.get_mut(id) else {
             return;
         };
+        // The answer is told more than once.
+        if !matches!(agent.leg, Leg::Up(_)) {
+            agent.leg_up_since = Some(now);
+        }
         agent.leg = Leg::Up(channel);
-        agent.leg_failures = 0;
         let lost = agent.state == AgentState::Paused(LEG_LOST.to_owned());
         let paused = matches!(agent.state, AgentState::Paused(_));
         match agent.wish.clone() {
@@ -105,9 +112,12 @@ impl Switchboard {
         let Some(agent) = self.agents.get_mut(id) else {
             return;
         };
-        let was_up = matches!(agent.leg, Leg::Up(_));
+        let lasted = agent
+            .leg_up_since
+            .take()
+            .is_some_and(|since| millis_between(since, now) >= LEG_LASTS_MS);
         agent.leg = Leg::Down;
-        agent.leg_failures = if was_up { 0 } else { agent.leg_failures + 1 };
+        agent.leg_failures = if lasted { 0 } else { agent.leg_failures + 1 };
         let failures = agent.leg_failures;
         let (session, legs) = (agent.login.session, agent.legs_dialed);
         // The call of an agent whose leg is gone ends by its own session: Bridge returns.

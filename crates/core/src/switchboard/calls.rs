@@ -196,6 +196,10 @@ impl Switchboard {
         kind: SessionKind,
     ) {
         match kind {
+            SessionKind::Dialer { attempt, .. } if channel != ChannelId::for_attempt(attempt) => {
+                // Another channel says whose it is: whoever found the port takes no call over.
+                self.session_command(session, SessionCommand::HangUp);
+            }
             SessionKind::Dialer { attempt, amd } => {
                 self.customer_arrived(now, session, CallId::from(attempt), amd);
             }

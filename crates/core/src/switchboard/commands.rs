@@ -40,7 +40,8 @@ pub enum Command {
     Start {
         /// Which.
         campaign: CampaignId,
-        /// The epoch given by the database.
+        /// The epoch given by the database; a start that was overtaken by a later one
+        /// changes nothing.
         epoch: i64,
     },
     /// Place no new calls.
@@ -61,7 +62,7 @@ pub enum Command {
         /// Who.
         agents: BTreeSet<UserId>,
     },
-    /// Contacts were added: a finished or idle list is looked at again.
+    /// Contacts were added: an idle list is looked at again, and a finished campaign runs on.
     ContactsAdded(CampaignId),
 }
 
@@ -129,6 +130,11 @@ impl Switchboard {
                     .campaigns
                     .get_mut(&campaign)
                     .ok_or_else(|| Refused::UnknownCampaign(campaign.clone()))?;
+                let running = entry.state == CampaignState::Running;
+                if epoch < entry.epoch || epoch == entry.epoch && running {
+                    // Overtaken by a later start: its epoch writes nothing any more.
+                    return Ok(());
+                }
                 entry.epoch = epoch;
                 entry.used_up = false;
                 entry.idle_until = None;
@@ -152,6 +158,14 @@ impl Switchboard {
             }
             Command::ContactsAdded(campaign) => {
                 self.list_has_more(&campaign, now);
+                let finished = self
+                    .campaigns
+                    .get(&campaign)
+                    .is_some_and(|entry| entry.state == CampaignState::Finished);
+                if finished {
+                    // A long import can end after the last call of what was there.
+                    self.set_campaign(now, &campaign, CampaignState::Running);
+                }
                 Ok(())
             }
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::{STATION_RING_S, Switchboard};
 use crate::{
     agent::{Agent, AgentState, LegMode},
-    call::{Call, Kind, Phase},
+    call::{AttemptFacts, Call, Kind, Phase},
     ids::{CallId, CampaignId, QueueId, UserId},
     record::Write,
     telephony::{ChannelId, ConnectOutcome, ConnectTarget, ServerName, SessionCommand},
@@ -126,7 +126,7 @@ impl Switchboard {
         self.session_command(session, SessionCommand::Connect { target, record });
     }
 
-    fn recording_of(&self, id: CallId) -> Option<String> {
+    pub(super) fn recording_of(&self, id: CallId) -> Option<String> {
         let wanted = self
             .calls
             .get(&id)
@@ -154,6 +154,7 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
+        let known = call.bridged_at.is_some();
         let at = *call.bridged_at.get_or_insert(now);
         call.signals.bridged = true;
         call.unbridged_at = None;
@@ -161,19 +162,27 @@ impl Switchboard {
         if agent.is_some() {
             call.talked_to.clone_from(&agent);
         }
-        let outbound = match &call.kind {
-            Kind::Outbound(facts) => Some((facts.attempt, facts.campaign.clone())),
-            Kind::Inbound(_) => None,
-        };
+        let kind = call.kind.clone();
         // Also without an agent whom we know: a conversation found after a restart goes on.
         self.set_phase(now, id, Phase::Bridged);
         let Some(agent) = agent else {
             return;
         };
         self.set_agent(now, &agent, AgentState::OnCall, "connected");
-        if let Some((attempt, campaign)) = outbound {
-            self.write(Write::AttemptBridged { attempt, agent, at });
-            self.count(&campaign, |counters| counters.bridged += 1);
+        match kind {
+            Kind::Outbound(AttemptFacts {
+                attempt, campaign, ..
+            }) => {
+                self.write(Write::AttemptBridged { attempt, agent, at });
+                self.count(&campaign, |counters| counters.bridged += 1);
+            }
+            Kind::Inbound(facts) if !known => self.write(Write::InboundBridged {
+                call: id,
+                agent,
+                queue: facts.queue,
+                at,
+            }),
+            Kind::Inbound(_) => {}
         }
     }
 

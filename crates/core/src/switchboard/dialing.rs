@@ -22,8 +22,8 @@ const MAX_CLAIM: u32 = 100;
 struct OpenLines {
     /// Without an agent, and in need of one when answered.
     pending: u32,
-    /// Still on the trunk.
-    on_trunk: u32,
+    /// Not over yet, with an agent or without: each is a channel of the trunk.
+    open: u32,
 }
 
 impl Switchboard {
@@ -117,7 +117,7 @@ impl Switchboard {
                 None => lines.entry(campaign.clone()).or_default(),
             };
             entry.pending += u32::from(call.needs_agent());
-            entry.on_trunk += u32::from(call.ended_at.is_none());
+            entry.open += u32::from(call.ended_at.is_none());
         }
         lines
     }
@@ -139,7 +139,7 @@ impl Switchboard {
             .map(|c| {
                 lines
                     .get(&c.settings.id)
-                    .map_or(0, |lines| lines.on_trunk)
+                    .map_or(0, |lines| lines.open)
                     .saturating_add(c.claiming)
             })
             .fold(0, u32::saturating_add)
@@ -249,6 +249,7 @@ impl Switchboard {
         let settings = campaign.settings.clone();
         let epoch = campaign.epoch;
         let in_use = self.trunk_lines(&settings.trunk.id, lines);
+        let open = lines.get(id).map_or(0, |lines| lines.open);
         let Some(trunk) = self.trunks.get_mut(&settings.trunk.id) else {
             return 0;
         };
@@ -256,7 +257,7 @@ impl Switchboard {
         let free_channels = trunk.max_channels.saturating_sub(in_use);
         let unlimited = settings
             .max_lines
-            .saturating_sub(pending_lines)
+            .saturating_sub(open)
             .min(free_channels)
             .min(MAX_CLAIM);
         let wanted = lines_to_dial(Lines {
@@ -323,6 +324,7 @@ impl Switchboard {
             }
         }
         for attempt in attempts {
+            self.witness.handed_out(attempt.attempt);
             self.place(now, id, attempt);
         }
         self.touch(id);
@@ -373,7 +375,7 @@ impl Switchboard {
         }
     }
 
-    fn place(&mut self, now: Timestamp, id: &CampaignId, new: NewAttempt) {
+    pub(super) fn place(&mut self, now: Timestamp, id: &CampaignId, new: NewAttempt) {
         let Some(campaign) = self.campaigns.get(id) else {
             return;
         };

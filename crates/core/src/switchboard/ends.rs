@@ -128,7 +128,7 @@ impl Switchboard {
     }
 
     /// Writes what became of a call and forgets it.
-    fn close(&mut self, now: Timestamp, id: CallId) {
+    pub(super) fn close(&mut self, now: Timestamp, id: CallId) {
         // Leaving the waiting line is part of leaving the phase.
         self.set_phase(now, id, Phase::Ending);
         let Some(mut call) = self.calls.remove(&id) else {
@@ -155,11 +155,10 @@ impl Switchboard {
                 // The contact was not disturbed; it goes back to the list.
                 AfterAttempt::Retry(ended_at)
             } else {
-                campaign.map_or(AfterAttempt::Called, |c| {
-                    c.settings
-                        .retry
-                        .decide(disposition, facts.ordinal, ended_at)
-                })
+                let rules = campaign.map(|c| c.settings.retry.clone());
+                rules
+                    .unwrap_or_default()
+                    .decide(disposition, facts.ordinal, ended_at)
             };
             self.write(Write::AttemptEnded(AttemptEnd {
                 attempt: facts.attempt,

@@ -21,6 +21,9 @@ pub struct Restored {
     pub calls: Vec<RestoredCall>,
     /// Agent sessions without an end.
     pub sessions: Vec<RestoredSession>,
+    /// The exchanges that are configured: what was on another one is closed, because no
+    /// snapshot will ever tell of it. Empty means that they are not known.
+    pub servers: Vec<ServerName>,
 }
 
 /// A call without an end.
@@ -64,15 +67,33 @@ impl Switchboard {
             }
             self.touch(&id);
         }
+        let servers = restored.servers;
+        let gone = |server: &ServerName| !servers.is_empty() && !servers.contains(server);
         for session in restored.sessions {
-            self.restore_session(now, session);
+            let (agent, gone) = (session.login.agent.clone(), gone(&session.login.server));
+            self.restore_session(now, session, gone);
+            if gone {
+                self.close_session(now, &agent, "exchange removed");
+            }
         }
         for call in restored.calls {
+            let (id, gone) = (call.id, gone(&call.server));
             self.restore_call(now, call);
+            if gone {
+                self.vanished(now, id);
+            }
         }
     }
 
-    fn restore_session(&mut self, now: Timestamp, restored: RestoredSession) {
+    /// Closes a call on an exchange that is not there any more.
+    fn vanished(&mut self, now: Timestamp, id: CallId) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.signals.unseen_end = true;
+            self.close(now, id);
+        }
+    }
+
+    fn restore_session(&mut self, now: Timestamp, restored: RestoredSession, gone: bool) {
         let id = restored.login.agent.clone();
         let session = restored.login.session;
         let mut agent = Agent::new(restored.login, now);
@@ -89,7 +110,8 @@ impl Switchboard {
             | AgentState::WrapUp
             | AgentState::Offline => Wish::Ready,
         };
-        if agent.login.leg_mode == LegMode::NailedUp && agent.legs_dialed > 0 {
+        self.witness.leg_dialed_before(session, agent.legs_dialed);
+        if agent.login.leg_mode == LegMode::NailedUp && agent.legs_dialed > 0 && !gone {
             // Whether it still stands, the first snapshot says.
             agent.leg = Leg::Dialing(ChannelId::for_leg(session, agent.legs_dialed));
             agent.leg_missed = true;
@@ -103,7 +125,7 @@ impl Switchboard {
         self.sessions_of_agents.insert(session, id.clone());
         self.agents.insert(id.clone(), agent);
         self.set_agent(now, &id, state, "restart");
-        if nailed_up {
+        if nailed_up && !gone {
             self.arm(after(now, 60_000), Timer::Leg(session, legs));
         }
     }
@@ -127,8 +149,16 @@ impl Switchboard {
             call.signals.bridged = true;
             call.talked_to = Some(agent);
         }
+        if let Kind::Outbound(facts) = &call.kind {
+            self.witness.dialed_before(facts.attempt);
+        }
         self.by_channel.insert(channel, id);
         self.calls.insert(id, call);
+        // Asterisk went on recording while nobody looked.
+        let recording = self.recording_of(id);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.recording = recording;
+        }
         self.set_phase(now, id, Phase::Restored);
     }
 

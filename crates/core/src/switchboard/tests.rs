@@ -5,6 +5,7 @@ mod campaigns;
 mod fixtures;
 mod harness;
 mod inbound;
+mod invariants;
 mod links;
 mod outbound;
 mod properties;

@@ -1,6 +1,6 @@
 //! One server's manager interface: events in, commands out, snapshots in between.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use strowger_ami::{
@@ -10,7 +10,10 @@ use strowger_ami::{
 use strowger_core::telephony::{
     Command, Event, Originate, OriginateFailure, OriginatePurpose, ServerName,
 };
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 use tracing::{error, info, warn};
 
 use super::{
@@ -36,31 +39,37 @@ impl Link {
         mut notices: mpsc::Receiver<Notice>,
         mut sync_requests: mpsc::Receiver<()>,
     ) {
+        // A server whose channels are not known is not used: a list that failed is asked again.
+        let mut retry_at = None;
         loop {
-            let notice = tokio::select! {
-                notice = notices.recv() => notice,
-                Some(()) = sync_requests.recv() => {
-                    if !self.snapshot(&mut notices).await {
-                        return;
-                    }
-                    continue;
-                }
+            let snapshot_needed = tokio::select! {
+                notice = notices.recv() => match notice {
+                    Some(notice) => self.notice(notice).await,
+                    None => return,
+                },
+                Some(()) = sync_requests.recv() => true,
+                () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => true,
             };
-            let Some(notice) = notice else { return };
-            let snapshot_needed = match notice {
-                Notice::Event(event) => {
-                    if let Some(event) = translate(&event)
-                        && !self.shared.tell(event).await
-                    {
-                        return;
-                    }
-                    false
+            if snapshot_needed {
+                match self.snapshot(&mut notices).await {
+                    Snapshot::Told => retry_at = None,
+                    Snapshot::Missing => retry_at = Some(Instant::now() + SNAPSHOT_RETRY),
+                    Snapshot::NobodyListens => return,
                 }
-                other => self.link_changed(other).await,
-            };
-            if snapshot_needed && !self.snapshot(&mut notices).await {
-                return;
             }
+        }
+    }
+
+    /// Tells what a notice means. Whether a snapshot is needed now.
+    async fn notice(&self, notice: Notice) -> bool {
+        match notice {
+            Notice::Event(event) => {
+                if let Some(event) = translate(&event) {
+                    self.shared.tell(event).await;
+                }
+                false
+            }
+            other => self.link_changed(other).await,
         }
     }
 
@@ -108,8 +117,8 @@ impl Link {
         }
     }
 
-    /// Reads all channels and tells them, while events go on. `false` when nobody listens any more.
-    async fn snapshot(&self, notices: &mut mpsc::Receiver<Notice>) -> bool {
+    /// Reads all channels and tells them, while events go on.
+    async fn snapshot(&self, notices: &mut mpsc::Receiver<Notice>) -> Snapshot {
         let mut overlay = Overlay::default();
         let list = self.client.list(actions::core_show_channels());
         tokio::pin!(list);
@@ -122,7 +131,7 @@ impl Link {
                         if let Some(event) = translate(&event) {
                             overlay.note(&event);
                             if !self.shared.tell(event).await {
-                                return false;
+                                return Snapshot::NobodyListens;
                             }
                         }
                     }
@@ -141,16 +150,35 @@ impl Link {
             Ok(items) => {
                 let channels = overlay.over(items.iter().filter_map(live_channel).collect());
                 let server = self.name.clone();
-                self.shared.tell(Event::Snapshot { server, channels }).await
+                let snapshot = Event::Snapshot { server, channels };
+                if self.shared.tell(snapshot).await {
+                    Snapshot::Told
+                } else {
+                    Snapshot::NobodyListens
+                }
             }
+            // The link that comes back asks by itself.
+            Err(ActionError::NotConnected | ActionError::UnknownOutcome) => Snapshot::Told,
             Err(error) => {
-                // A lost link asks again when it is back; a slow Asterisk is asked by the switchboard.
-                warn!(server = %self.name, %error, "Cannot list channels");
-                true
+                error!(
+                    server = %self.name, %error,
+                    "Cannot list channels, so no call is placed there: the manager account needs write = reporting"
+                );
+                Snapshot::Missing
             }
         }
     }
 }
+
+/// What became of a snapshot.
+enum Snapshot {
+    Told,
+    Missing,
+    NobodyListens,
+}
+
+/// Pause before a list of channels that failed is asked for again.
+const SNAPSHOT_RETRY: Duration = Duration::from_secs(5);
 
 /// Carries out commands. Their answers are awaited side by side, but they are sent in order.
 pub(super) async fn carry_out(

@@ -11,6 +11,7 @@ use strowger_core::{
     },
 };
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info_span, warn};
 
 use super::{QUICK, Shared, flow};
@@ -24,15 +25,19 @@ pub(super) struct Steered {
     pub(super) id: SessionId,
     pub(super) commands: mpsc::Receiver<SessionCommand>,
     pub(super) shared: Arc<Shared>,
+    /// The conversation is being recorded already.
+    recording: bool,
 }
 
 /// Serves one session from its first line to its last.
-pub(super) async fn serve(session: Session, shared: Arc<Shared>) {
-    let Some((channel, kind)) = purpose(&session, &shared) else {
-        warn!(peer = %session.peer(), "A FastAGI session asks for nothing that is known here");
+///
+/// When the adapter stops, the session is let go wherever it is: a conversation goes on in
+/// Asterisk, and a call that waits is offered again by the dialplan.
+pub(super) async fn serve(session: Session, shared: Arc<Shared>, stop: CancellationToken) {
+    let Some((channel, kind, server)) = purpose(&session, &shared) else {
+        warn!(peer = %session.peer(), "A FastAGI session asks for nothing that is known here: compare dialplan/ with what runs");
         return;
     };
-    let server = server_of(&session, &shared);
     let (id, commands) = shared.open_session();
     let span = info_span!("agi", session = id.0, %channel);
     let opened = Event::SessionOpened {
@@ -47,32 +52,44 @@ pub(super) async fn serve(session: Session, shared: Arc<Shared>) {
             id,
             commands,
             shared: Arc::clone(&shared),
+            recording: false,
         };
-        steered.run().instrument(span).await;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = steered.run().instrument(span) => {}
+        }
     }
     shared.close_session(id);
-    shared.tell_session(id, SessionEvent::Closed).await;
+    if !stop.is_cancelled() {
+        shared.tell_session(id, SessionEvent::Closed).await;
+    }
 }
 
 /// What the session is for, from its script and arguments.
-fn purpose(session: &Session, shared: &Shared) -> Option<(ChannelId, SessionKind)> {
+fn purpose(session: &Session, shared: &Shared) -> Option<(ChannelId, SessionKind, ServerName)> {
     let environment = session.environment();
     let channel = ChannelId::from(environment.unique_id()?);
     let script = environment.network_script();
     let script = script.split_once('?').map_or(script, |(path, _)| path);
-    let kind = match script {
-        "dialer" => SessionKind::Dialer {
-            attempt: environment.arg(1)?.parse().ok()?,
-            amd: environment.arg(2).and_then(amd),
-        },
-        "inbound" => SessionKind::Inbound {
-            call: CallId((shared.settings.new_id)()),
-            did: bounded(environment.arg(1)?),
-            caller: environment.caller_id().map(bounded),
-        },
+    let (kind, server) = match script {
+        "dialer" => (
+            SessionKind::Dialer {
+                attempt: environment.arg(1)?.parse().ok()?,
+                amd: environment.arg(2).and_then(amd),
+            },
+            environment.arg(4),
+        ),
+        "inbound" => (
+            SessionKind::Inbound {
+                call: CallId((shared.settings.new_id)()),
+                did: bounded(environment.arg(1).unwrap_or_default()),
+                caller: environment.caller_id().map(bounded),
+            },
+            environment.arg(2),
+        ),
         _ => return None,
     };
-    Some((channel, kind))
+    Some((channel, kind, server_of(server, shared)?))
 }
 
 /// `AMDSTATUS` of Asterisk's AMD application.
@@ -91,17 +108,21 @@ fn bounded(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// The server of a session: the query `server=` of its script names it; without one it is the first.
-fn server_of(session: &Session, shared: &Shared) -> ServerName {
-    let named = session
-        .environment()
-        .query_value("server")
-        .map(ServerName::from);
+/// The server that a session comes from: the dialplan names it (`STROWGER_SERVER`). With one
+/// server there is nothing to confuse, so its name in the dialplan does not matter.
+fn server_of(named: Option<&str>, shared: &Shared) -> Option<ServerName> {
     let servers = &shared.settings.servers;
-    let known = named.filter(|name| servers.iter().any(|server| server.name == *name));
-    known
-        .or_else(|| servers.first().map(|server| server.name.clone()))
-        .unwrap_or_else(|| ServerName::from("unknown"))
+    if let [only] = &servers[..] {
+        return Some(only.name.clone());
+    }
+    let server = named.and_then(|name| servers.iter().find(|server| *server.name.0 == *name));
+    if server.is_none() {
+        warn!(
+            ?named,
+            "The dialplan names no configured server: set STROWGER_SERVER (apply-asterisk-config.sh --server)"
+        );
+    }
+    server.map(|server| server.name.clone())
 }
 
 impl Steered {
@@ -154,7 +175,9 @@ impl Steered {
         target: &ConnectTarget,
         record: Option<&str>,
     ) -> Result<(), CommandError> {
-        if let Some(file) = record {
+        // Once for a call: a second agent, after the first one's phone was not answered, must
+        // not start a second recording into the same file.
+        if let Some(file) = record.filter(|_| !self.recording) {
             let path = format!("{}/{file}", self.shared.settings.recordings);
             // A recording that cannot be made must not cost the conversation.
             match self
@@ -162,7 +185,7 @@ impl Steered {
                 .exec_within("MixMonitor", &[&path, "b"], Some(QUICK))
                 .await
             {
-                Ok(ExecResult::Returned(0)) => {}
+                Ok(ExecResult::Returned(0)) => self.recording = true,
                 Ok(other) => warn!(?other, "MixMonitor did not start"),
                 Err(CommandError::HungUp) => return Err(CommandError::HungUp),
                 Err(error) => warn!(%error, "MixMonitor did not start"),

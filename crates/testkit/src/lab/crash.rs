@@ -13,7 +13,8 @@ use super::{
 /// Customers who never hang up: their calls must outlive every kill.
 const HOLDERS: u32 = 2;
 
-/// Runs a campaign during which the daemon is killed `kills` times.
+/// Runs a campaign during which the daemon is killed `kills` times, or restarted `softly` as a
+/// service manager does.
 ///
 /// # Errors
 /// When the lab or the daemon fails.
@@ -22,6 +23,7 @@ pub async fn crash(
     asterisk: &Asterisk,
     dialing: Dialing,
     kills: u32,
+    softly: bool,
 ) -> anyhow::Result<Value> {
     let mut daemon = Daemon::start(launch, asterisk).await?;
     let floor = Floor::open(&daemon, &dialing, HOLDERS).await?;
@@ -30,8 +32,12 @@ pub async fn crash(
     for _ in 0..kills {
         sleep(Duration::from_secs(9)).await;
         violations += health(&floor, "invariant_violations").await?;
-        daemon.kill().await?;
         let before = held(&daemon, asterisk).await?;
+        if softly {
+            daemon.terminate().await?;
+        } else {
+            daemon.kill().await?;
+        }
         daemon.launch().await?;
         // The first snapshot decides what is adopted.
         sleep(Duration::from_secs(2)).await;
@@ -73,6 +79,7 @@ pub async fn crash(
     let (dispositions, _) = dispositions(&daemon.database).await?;
     let report = json!({
         "kills": kills,
+        "softly": softly,
         "double_dials": double_dials,
         "lost_contacts": lost,
         "adopted_calls": adopted,

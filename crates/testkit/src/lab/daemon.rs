@@ -158,26 +158,36 @@ impl Daemon {
         Ok(())
     }
 
-    /// SIGTERM, and waits.
+    /// SIGTERM, as a service manager restarts it, and waits.
     ///
     /// # Errors
-    /// When it does not end in time or ends badly.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
+    /// When it does not end within ten seconds or ends badly.
+    pub async fn terminate(&mut self) -> anyhow::Result<()> {
         let mut child = self.child.take().context("the daemon does not run")?;
         let pid = child.id().context("the daemon has ended")?;
         Command::new("kill")
             .args(["-TERM", &pid.to_string()])
             .status()
             .await?;
-        let status = tokio::time::timeout(Duration::from_secs(40), child.wait())
+        let limit = Duration::from_secs(10);
+        let status = tokio::time::timeout(limit, child.wait())
             .await
-            .context("the daemon does not stop")??;
-        self.database.close().await;
-        // The daemon stops its private server by itself.
-        let _ = self.cluster.stop().await;
+            .context("the daemon does not stop within 10 s")??;
         if !status.success() {
             bail!("the daemon ended with {status}");
         }
+        Ok(())
+    }
+
+    /// Ends the daemon and its database.
+    ///
+    /// # Errors
+    /// When it does not end in time or ends badly.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.terminate().await?;
+        self.database.close().await;
+        // The daemon has stopped its private server already.
+        let _ = self.cluster.stop().await;
         Ok(())
     }
 

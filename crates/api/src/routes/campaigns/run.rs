@@ -1,5 +1,7 @@
 //! Starting, pausing and stopping campaigns.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use strowger_core::{
     campaign::CampaignState,
@@ -22,14 +24,7 @@ use crate::{
 /// The campaign with the state that the switchboard has it in, which the database follows.
 async fn current(app: &App, id: &CampaignId) -> Result<Campaign, Problem> {
     let mut campaign = find(app, id).await?;
-    let live = app
-        .api
-        .hub
-        .snapshot()
-        .campaigns
-        .into_iter()
-        .find(|view| view.id == *id);
-    if let Some(view) = live {
+    if let Some(view) = app.api.hub.campaign(id) {
         campaign.state = view.state;
     }
     Ok(campaign)
@@ -54,34 +49,29 @@ pub(crate) async fn start(
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
 ) -> Result<Json<Data<CampaignBody>>, Problem> {
+    let work = begin(Arc::clone(&app), id.clone());
+    let campaign = app.run(&id, work).await?;
+    Ok(answer(campaign, CampaignState::Running))
+}
+
+async fn begin(app: Shared, id: CampaignId) -> Result<Campaign, Problem> {
     let campaign = current(&app, &id).await?;
-    if campaign.state == CampaignState::Running
-        && app
-            .api
-            .hub
-            .snapshot()
-            .campaigns
-            .iter()
-            .any(|view| view.id == id)
-    {
+    let live = app.api.hub.campaign(&id);
+    if live.is_some_and(|view| view.state == CampaignState::Running) {
         // A new epoch would make the claims of the runner stale that are under way.
-        return Ok(answer(campaign, CampaignState::Running));
+        return Ok(campaign);
     }
     // First of all something harmless: a switchboard that is busy or down refuses it, and nothing has changed.
-    app.api
-        .exchange
+    let exchange = &app.api.exchange;
+    exchange
         .send(Command::Configure(Box::new(campaign.settings.clone())))
         .await?;
     let epoch = app.api.store.start_campaign(&id).await?;
-    if let Err(error) = app
-        .api
-        .exchange
-        .send(Command::Start {
-            campaign: id.clone(),
-            epoch,
-        })
-        .await
-    {
+    let start = Command::Start {
+        campaign: id,
+        epoch,
+    };
+    if let Err(error) = exchange.send(start).await {
         if matches!(
             error,
             ExchangeError::Busy | ExchangeError::Down | ExchangeError::Refused(_)
@@ -91,7 +81,7 @@ pub(crate) async fn start(
         }
         return Err(error.into());
     }
-    Ok(answer(campaign, CampaignState::Running))
+    Ok(campaign)
 }
 
 /// Writes the state of a campaign that no runner writes.
@@ -124,6 +114,12 @@ pub(crate) async fn pause(
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
 ) -> Result<Json<Data<CampaignBody>>, Problem> {
+    let work = suspend(Arc::clone(&app), id.clone());
+    let campaign = app.run(&id, work).await?;
+    Ok(answer(campaign, CampaignState::Paused))
+}
+
+async fn suspend(app: Shared, id: CampaignId) -> Result<Campaign, Problem> {
     let campaign = current(&app, &id).await?;
     match campaign.state {
         CampaignState::Running => app.api.exchange.send(Command::PauseCampaign(id)).await?,
@@ -135,12 +131,14 @@ pub(crate) async fn pause(
             )));
         }
     }
-    Ok(answer(campaign, CampaignState::Paused))
+    Ok(campaign)
 }
 
 /// Stop a campaign
 ///
-/// No new calls are placed, those that are not answered are hung up, conversations go on.
+/// No new calls are placed, those that are not answered are hung up, conversations go on. It may be
+/// said again at any time. When the switchboard is busy or down the campaign is stopped in the
+/// database only: say it again.
 #[utoipa::path(
     post, path = "/api/v1/campaigns/{id}/stop", tag = "campaigns", params(("id" = String, Path)),
     responses(
@@ -154,15 +152,25 @@ pub(crate) async fn stop(
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
 ) -> Result<Json<Data<CampaignBody>>, Problem> {
-    let mut campaign = current(&app, &id).await?;
-    if campaign.state != CampaignState::Stopped {
-        match app.api.exchange.send(Command::Stop(id)).await {
-            Err(ExchangeError::Refused(Refused::UnknownCampaign(_))) => {
-                campaign.state = CampaignState::Stopped;
-                mark(&app, &campaign, campaign.epoch).await;
-            }
-            other => other?,
-        }
-    }
+    let work = end(Arc::clone(&app), id.clone());
+    let campaign = app.run(&id, work).await?;
     Ok(answer(campaign, CampaignState::Stopped))
+}
+
+/// Whatever the live view or the database say: after another daemon was taken over from, they
+/// may differ, and who says stop means both.
+async fn end(app: Shared, id: CampaignId) -> Result<Campaign, Problem> {
+    let campaign = find(&app, &id).await?;
+    let told = app.api.exchange.send(Command::Stop(id.clone())).await;
+    // Also when the switchboard was not told: it must not dial again after the next start.
+    app.api
+        .store
+        .set_campaign_state(&id, CampaignState::Stopped)
+        .await?;
+    match told {
+        // Nobody runs it here.
+        Err(ExchangeError::Refused(Refused::UnknownCampaign(_))) => {}
+        other => other?,
+    }
+    Ok(campaign)
 }

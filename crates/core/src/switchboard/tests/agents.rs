@@ -25,6 +25,7 @@ fn pause(lab: &mut Lab, agent: &str) {
 fn a_leg_lost_by_an_available_agent_is_dialed_again() {
     let mut lab = Lab::new();
     lab.nailed_up("zoe");
+    lab.pass(10_000);
     let leg = lab.legs()[0].clone();
     lab.hangs_up(&leg, 16);
     assert_eq!(lab.state("zoe"), AgentState::Paused(LEG_LOST.to_owned()));
@@ -40,6 +41,7 @@ fn a_leg_lost_during_a_call_is_dialed_again_and_the_agent_goes_on() {
     lab.nailed_up("zoe");
     let attempt = lab.dialed()[0];
     let session = lab.talks(attempt);
+    lab.pass(10_000);
     let leg = lab.legs()[0].clone();
     lab.hangs_up(&leg, 16);
     lab.connect_ended(session, ConnectOutcome::Talked);
@@ -55,6 +57,7 @@ fn a_leg_lost_during_a_call_is_dialed_again_and_the_agent_goes_on() {
 fn a_leg_that_takes_no_bridge_is_replaced() {
     let mut lab = Lab::dialing(settings(CAMPAIGN), 1);
     lab.nailed_up("zoe");
+    lab.pass(10_000);
     let attempt = lab.dialed()[0];
     let session = lab.answers(attempt, None);
     lab.connect_ended(session, ConnectOutcome::Failed);
@@ -86,6 +89,46 @@ fn a_station_that_never_answers_is_given_up_until_the_agent_says_ready() {
     lab.command(Command::Ready(user("zoe")));
     assert_eq!(lab.legs().len(), 6);
     lab.answer_leg();
+    assert_eq!(lab.state("zoe"), AgentState::Available);
+}
+
+#[test]
+fn a_station_that_answers_and_drops_at_once_is_given_up_as_well() {
+    let mut lab = Lab::new();
+    lab.command(Command::LogIn(login("zoe", 7, LegMode::NailedUp)));
+    lab.command(Command::Ready(user("zoe")));
+    let mut waits = Vec::new();
+    for legs in 1..=5 {
+        assert_eq!(lab.legs().len(), legs);
+        let leg = lab.answer_leg();
+        lab.pass(9_999);
+        lab.hangs_up(&leg, 16);
+        let lost = lab.now;
+        while lab.legs().len() == legs && crate::time::millis_between(lost, lab.now) < 60_000 {
+            lab.pass(1_000);
+        }
+        waits.push(crate::time::millis_between(lost, lab.now) / 1_000);
+    }
+    assert_eq!(waits, [2, 4, 8, 16, 60]);
+    assert_eq!(lab.state("zoe"), AgentState::Paused(NO_ANSWER.to_owned()));
+    lab.pass(3_600_000);
+    assert_eq!(lab.legs().len(), 5, "a voicemail is there");
+}
+
+#[test]
+fn a_leg_that_lasted_makes_up_for_those_that_did_not() {
+    let mut lab = Lab::new();
+    lab.nailed_up("zoe");
+    for _ in 0..20 {
+        let leg = lab.legs().pop().unwrap();
+        lab.hangs_up(&leg, 16);
+        lab.pass(2_000);
+        let leg = lab.answer_leg();
+        lab.pass(10_000);
+        lab.hangs_up(&leg, 16);
+        lab.pass(1_000);
+        lab.answer_leg();
+    }
     assert_eq!(lab.state("zoe"), AgentState::Available);
 }
 
@@ -140,6 +183,9 @@ fn a_leg_that_is_on_its_way_survives_a_snapshot() {
     lab.pass(4_000);
     lab.answer_leg();
     assert_eq!(lab.legs().len(), 1, "the station rings once");
+    let leg = lab.legs()[0].clone();
+    lab.pass(10_000);
+    lab.snapshot(&[live(&leg, true, None)]);
     lab.snapshot(&[]);
     lab.pass(1_000);
     assert_eq!(
@@ -230,6 +276,7 @@ fn a_lost_station_does_not_make_an_agent_forget_that_they_wanted_to_log_out() {
 fn a_reconnected_station_shows_the_pause_of_the_agent_again() {
     let mut lab = Lab::dialing(settings(CAMPAIGN), 1);
     lab.nailed_up("zoe");
+    lab.pass(10_000);
     let attempt = lab.dialed()[0];
     let session = lab.answers(attempt, None);
     pause(&mut lab, "zoe");

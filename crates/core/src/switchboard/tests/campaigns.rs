@@ -7,6 +7,7 @@ use crate::{
     agent::LegMode,
     campaign::{CampaignSettings, CampaignState, DialingMode, TrunkSettings},
     disposition::Disposition,
+    record::Write,
     retry::AfterAttempt,
     switchboard::{Command, Input},
     telephony::{ChannelId, Event, OriginateFailure, ServerName},
@@ -406,4 +407,78 @@ fn an_exchange_that_takes_no_originate_is_left_alone_for_a_moment() {
     assert_eq!(lab.claims().len(), asked, "it was asked again at once");
     lab.pass(1_500);
     assert!(lab.claims().len() > asked, "it was never asked again");
+}
+
+#[test]
+fn a_start_that_was_overtaken_by_a_later_one_changes_nothing() {
+    let start = |epoch| Command::Start {
+        campaign: campaign_id(CAMPAIGN),
+        epoch,
+    };
+    let mut lab = Lab::new();
+    lab.start(settings(CAMPAIGN));
+    lab.command(start(3));
+    for late in [2, 3] {
+        let before = lab.actions.len();
+        lab.command(start(late));
+        assert_eq!(lab.board.campaigns[&campaign_id(CAMPAIGN)].epoch, 3);
+        assert_eq!(lab.actions.len(), before, "{:?}", &lab.actions[before..]);
+    }
+    lab.command(Command::PauseCampaign(campaign_id(CAMPAIGN)));
+    lab.command(start(2));
+    assert_eq!(lab.campaign_state(CAMPAIGN), CampaignState::Paused);
+    lab.command(start(3));
+    assert_eq!(lab.campaign_state(CAMPAIGN), CampaignState::Running);
+}
+
+#[test]
+fn contacts_added_after_the_last_call_let_a_finished_campaign_run_on() {
+    let mut lab = Lab::dialing(settings(CAMPAIGN), 0);
+    agent_of(&mut lab, "a", &[CAMPAIGN]);
+    assert_eq!(lab.campaign_state(CAMPAIGN), CampaignState::Finished);
+    lab.list.push_back(0);
+    lab.command(Command::ContactsAdded(campaign_id(CAMPAIGN)));
+    assert_eq!(lab.dialed().len(), 1);
+    let written = lab.writes().filter_map(|write| match write {
+        Write::CampaignChanged { state, epoch, .. } => Some((*state, *epoch)),
+        _ => None,
+    });
+    assert_eq!(written.last(), Some((CampaignState::Running, 1)));
+}
+
+#[test]
+fn contacts_added_start_no_campaign_that_somebody_stopped_or_paused() {
+    for halt in [Command::Stop, Command::PauseCampaign] {
+        let mut lab = Lab::dialing(settings(CAMPAIGN), 0);
+        lab.command(halt(campaign_id(CAMPAIGN)));
+        agent_of(&mut lab, "a", &[CAMPAIGN]);
+        let state = lab.campaign_state(CAMPAIGN);
+        lab.list.push_back(0);
+        lab.command(Command::ContactsAdded(campaign_id(CAMPAIGN)));
+        assert_eq!(lab.campaign_state(CAMPAIGN), state);
+        assert!(lab.dialed().is_empty());
+    }
+}
+
+#[test]
+fn a_campaign_has_no_more_lines_than_it_may_those_that_talk_among_them() {
+    let mut lab = Lab::dialing(
+        CampaignSettings {
+            max_lines: 2,
+            ..settings(CAMPAIGN)
+        },
+        50,
+    );
+    for agent in ["a", "b", "c"] {
+        agent_of(&mut lab, agent, &[CAMPAIGN]);
+    }
+    let [first, second] = lab.dialed()[..] else {
+        panic!("{:?}", lab.dialed())
+    };
+    lab.talks(first);
+    lab.rings(second);
+    lab.pass(1_000);
+    assert_eq!(lab.dialed().len(), 2, "a line that talks is a line");
+    lab.hangs_up(&ChannelId::for_attempt(first), 16);
+    assert_eq!(lab.dialed().len(), 3);
 }

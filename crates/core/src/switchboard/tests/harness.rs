@@ -104,7 +104,7 @@ impl Lab {
                 self.answer_claim(&campaign, count);
             }
         }
-        assert_eq!(self.board.broken_invariants(), Vec::<String>::new());
+        assert_eq!(self.board.check_all(), Vec::<String>::new());
         assert_eq!(self.board.stats(self.now).violations, 0);
     }
 

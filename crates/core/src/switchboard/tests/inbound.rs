@@ -7,6 +7,7 @@ use crate::{
     disposition::Disposition,
     ids::{CallId, FlowId},
     ivr::QueueOutcome,
+    record::Write,
     switchboard::{Action, Command, Input},
     telephony::{
         ChannelId, ConnectOutcome, Event, ServerName, SessionCommand, SessionEvent, SessionId,
@@ -303,4 +304,29 @@ fn a_channel_that_we_dialed_cannot_pose_as_a_caller() {
     });
     assert!(matches!(lab.told(CALLER)[..], [SessionCommand::HangUp]));
     assert_eq!(lab.phase(attempt), Some(Phase::Dialing));
+}
+
+#[test]
+fn who_took_a_caller_is_written_when_they_are_connected_and_once() {
+    let mut lab = Lab::new();
+    lab.nailed_up("zoe");
+    queued(&mut lab);
+    lab.pass(1_000);
+    lab.bridges(&channel());
+    let connected = lab.now;
+    lab.pass(1_000);
+    lab.event(Event::BridgeLeft { channel: channel() });
+    lab.bridges(&channel());
+    hangs_up(&mut lab);
+    let written: Vec<_> = lab
+        .writes()
+        .filter(|write| matches!(write, Write::InboundBridged { .. }))
+        .collect();
+    let expected = Write::InboundBridged {
+        call: call_id(),
+        agent: user("zoe"),
+        queue: Some(queue_id()),
+        at: connected,
+    };
+    assert_eq!(written, [&expected]);
 }

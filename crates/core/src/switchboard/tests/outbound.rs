@@ -6,11 +6,13 @@ use crate::{
     call::Phase,
     campaign::MachineAction,
     disposition::Disposition,
+    ids::CallId,
     record::Write,
     retry::AfterAttempt,
     switchboard::Command,
     telephony::{
         Amd, ChannelId, ConnectOutcome, ConnectTarget, Event, SessionCommand, SessionEvent,
+        SessionId, SessionKind,
     },
     time::after,
 };
@@ -451,4 +453,24 @@ fn long_conversations_do_not_flood_the_exchange_with_questions() {
     lab.pass(3_600_000);
     assert!(lab.syncs() <= 12, "{} snapshots in an hour", lab.syncs());
     assert!(lab.board.timers.len() <= timers);
+}
+
+#[test]
+fn a_session_of_another_channel_takes_no_attempt_over() {
+    let mut lab = Lab::dialing(settings(CAMPAIGN), 1);
+    lab.nailed_up("zoe");
+    let attempt = lab.dialed()[0];
+    lab.rings(attempt);
+    let before = lab.board.calls[&CallId::from(attempt)].clone();
+    let session = SessionId(7);
+    lab.event(Event::SessionOpened {
+        session,
+        server: server(),
+        channel: ChannelId::from("1763630000.12"),
+        kind: SessionKind::Dialer { attempt, amd: None },
+    });
+    assert!(matches!(lab.told(session)[..], [SessionCommand::HangUp]));
+    assert_eq!(lab.board.calls[&CallId::from(attempt)], before);
+    lab.talks(attempt);
+    assert_eq!(lab.state("zoe"), AgentState::OnCall);
 }

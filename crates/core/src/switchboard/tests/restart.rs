@@ -4,12 +4,13 @@ use super::harness::*;
 use crate::{
     agent::{AgentState, LegMode},
     call::{AttemptFacts, InboundFacts, Kind, Phase},
-    campaign::CampaignState,
+    campaign::{CampaignSettings, CampaignState},
     disposition::Disposition,
     ids::{AttemptId, CallId, ContactId, UserId},
     record::Write,
-    switchboard::{Command, Input, Restored, RestoredCall, RestoredSession},
-    telephony::{ChannelId, Event, SessionId, SessionKind},
+    retry::AfterAttempt,
+    switchboard::{Action, Command, Input, Restored, RestoredCall, RestoredSession},
+    telephony::{ChannelId, Event, ServerName, SessionId, SessionKind},
     time::{Timestamp, after},
 };
 use uuid::Uuid;
@@ -44,6 +45,29 @@ fn outbound(answered: bool, bridged: Option<&str>) -> RestoredCall {
     }
 }
 
+fn caller() -> ChannelId {
+    ChannelId::from("1763630000.12")
+}
+
+fn inbound(bridged: Option<&str>) -> RestoredCall {
+    let facts = InboundFacts {
+        did: "+33123456789".to_owned(),
+        caller: None,
+        flow: None,
+        queue: bridged.map(|_| queue_id()),
+        max_wait_s: 0,
+        voicemail: None,
+        transferred_to: None,
+        path: Vec::new(),
+    };
+    RestoredCall {
+        id: CallId(Uuid::from_u128(50)),
+        channel: caller(),
+        kind: Kind::Inbound(facts),
+        ..outbound(true, bridged)
+    }
+}
+
 fn at(seconds: u64) -> Timestamp {
     after(start_of_time(), seconds * 1_000)
 }
@@ -61,14 +85,23 @@ fn leg() -> ChannelId {
 }
 
 fn restarted(calls: Vec<RestoredCall>, sessions: Vec<RestoredSession>) -> Lab {
+    restarted_with(
+        settings(CAMPAIGN),
+        Restored {
+            calls,
+            sessions,
+            ..Restored::default()
+        },
+    )
+}
+
+fn restarted_with(settings: CampaignSettings, restored: Restored) -> Lab {
     let mut lab = Lab::unconnected();
     lab.now = at(60);
     lab.list.extend([0; 5]);
-    let campaigns = vec![(settings(CAMPAIGN), CampaignState::Running, 4)];
     lab.input(Input::Restored(Box::new(Restored {
-        campaigns,
-        calls,
-        sessions,
+        campaigns: vec![(settings, CampaignState::Running, 4)],
+        ..restored
     })));
     lab.pass(2_000);
     lab
@@ -239,25 +272,9 @@ fn a_customer_can_come_back_before_the_first_snapshot() {
 
 #[test]
 fn a_caller_comes_back_as_the_same_call() {
-    let channel = ChannelId::from("1763630000.12");
+    let channel = caller();
     let id = CallId(Uuid::from_u128(50));
-    let facts = InboundFacts {
-        did: "+33123456789".to_owned(),
-        caller: None,
-        flow: None,
-        queue: None,
-        max_wait_s: 0,
-        voicemail: None,
-        transferred_to: None,
-        path: Vec::new(),
-    };
-    let call = RestoredCall {
-        id,
-        channel: channel.clone(),
-        kind: Kind::Inbound(facts),
-        ..outbound(true, None)
-    };
-    let mut lab = restarted(vec![call], vec![]);
+    let mut lab = restarted(vec![inbound(None)], vec![]);
     lab.snapshot(&[live(&channel, true, None)]);
     lab.event(Event::SessionOpened {
         session: SessionId(1),
@@ -307,4 +324,106 @@ fn an_agent_who_was_paused_stays_paused() {
     lab.snapshot(&[live(&leg(), true, None)]);
     assert_eq!(lab.state("zoe"), lunch);
     assert!(lab.dialed().is_empty());
+}
+
+#[test]
+fn a_conversation_with_a_caller_is_adopted_with_its_agent() {
+    let mut lab = restarted(
+        vec![inbound(Some("zoe"))],
+        vec![session(LegMode::RingPerCall, AgentState::OnCall)],
+    );
+    lab.snapshot(&[live(&caller(), true, Some("b"))]);
+    assert_eq!(lab.state("zoe"), AgentState::OnCall);
+    assert!(
+        !lab.writes()
+            .any(|w| matches!(w, Write::InboundBridged { .. })),
+        "it was written before the restart"
+    );
+    lab.hangs_up(&caller(), 16);
+    let record = &lab.records()[0];
+    assert_eq!(
+        (record.bridged_at, record.agent.as_ref()),
+        (Some(at(6)), Some(&user("zoe")))
+    );
+    assert_eq!(record.queue, Some(queue_id()));
+}
+
+#[test]
+fn a_conversation_that_was_recorded_keeps_its_recording() {
+    let recorded = CampaignSettings {
+        record: true,
+        ..settings(CAMPAIGN)
+    };
+    let file = Some(format!("{}.wav", CallId::from(attempt())));
+    // Talking now, connected just now, and over before anybody looked.
+    for (bridged, bridge) in [(Some("zoe"), Some("b")), (None, Some("b")), (None, None)] {
+        let restored = Restored {
+            calls: vec![outbound(true, bridged)],
+            ..Restored::default()
+        };
+        let mut lab = restarted_with(recorded.clone(), restored);
+        lab.snapshot(&[live(&customer(), true, bridge)]);
+        lab.hangs_up(&customer(), 16);
+        let expected = file.clone().filter(|_| bridge.is_some());
+        assert_eq!(lab.records()[0].recording, expected);
+    }
+    let restored = Restored {
+        calls: vec![outbound(true, Some("zoe"))],
+        ..Restored::default()
+    };
+    let mut lab = restarted_with(recorded, restored);
+    lab.snapshot(&[]);
+    assert_eq!(lab.records()[0].recording, file);
+}
+
+#[test]
+fn what_was_on_an_exchange_that_is_not_configured_any_more_is_closed_at_once() {
+    for (bridged, disposition) in [
+        (None, Disposition::Unknown),
+        (Some("zoe"), Disposition::AnsweredHuman),
+    ] {
+        let lab = restarted_with(
+            settings(CAMPAIGN),
+            Restored {
+                calls: vec![outbound(bridged.is_some(), bridged), inbound(None)],
+                sessions: vec![session(LegMode::NailedUp, AgentState::OnCall)],
+                servers: vec![ServerName::from("elsewhere")],
+                ..Restored::default()
+            },
+        );
+        assert_eq!(lab.dispositions(), [disposition]);
+        assert_eq!(lab.records().len(), 2);
+        assert_eq!(lab.state("zoe"), AgentState::Offline);
+        assert!(
+            lab.writes()
+                .any(|w| matches!(w, Write::SessionClosed { .. }))
+        );
+        let told = |a: &Action| matches!(a, Action::Telephony(_));
+        assert!(!lab.actions.iter().any(told), "there is nobody to tell");
+        lab.nothing_is_left();
+    }
+}
+
+#[test]
+fn what_is_on_a_configured_exchange_waits_for_its_snapshot() {
+    let lab = restarted_with(
+        settings(CAMPAIGN),
+        Restored {
+            calls: vec![outbound(false, None)],
+            sessions: vec![session(LegMode::NailedUp, AgentState::Available)],
+            servers: vec![ServerName::from("elsewhere"), server()],
+            ..Restored::default()
+        },
+    );
+    assert_eq!(lab.phase(attempt()), Some(Phase::Restored));
+    assert_ne!(lab.state("zoe"), AgentState::Offline);
+}
+
+#[test]
+fn an_unknown_end_without_a_rule_leaves_the_contact_given_up_and_not_called() {
+    let mut lab = restarted(vec![outbound(false, None)], vec![]);
+    lab.snapshot(&[]);
+    lab.pass(1_000);
+    assert_eq!(lab.dispositions(), [Disposition::Unknown]);
+    assert_eq!(lab.after_last(), AfterAttempt::Exhausted);
 }

@@ -103,6 +103,7 @@ impl World {
             campaigns,
             calls,
             sessions,
+            servers: Vec::new(),
         })));
         if fresh {
             self.snapshot(Vec::new());
@@ -199,7 +200,7 @@ impl World {
                 | Action::Publish(_) => {}
             }
         }
-        assert_eq!(self.board.broken_invariants(), Vec::<String>::new());
+        assert_eq!(self.board.check_all(), Vec::<String>::new());
         assert_eq!(self.board.stats(self.now).violations, 0);
     }
 
