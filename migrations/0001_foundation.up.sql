@@ -106,7 +106,8 @@ CREATE TABLE contacts (
     postal_code text NOT NULL DEFAULT '',
     custom_fields jsonb NOT NULL DEFAULT '{}',
     -- pending: may be dialed from next_attempt_at on; claimed: an attempt is open;
-    -- called: reached, or an outcome that is not retried; exhausted: attempts used up;
+    -- called: reached, or an outcome that is not retried; exhausted: attempts used up,
+    -- or nobody knows how the last one ended;
     -- qualified: an agent chose the outcome.
     status text NOT NULL DEFAULT 'pending'
         CHECK (status IN ('pending', 'claimed', 'called', 'exhausted', 'qualified')),

@@ -226,10 +226,11 @@ async fn start_on(
         .await
         .with_context(|| format!("http.listen: cannot listen on {}", config.http.listen))?;
     let http_address = listener.local_addr()?;
-    let restored = store
+    let mut restored = store
         .restore()
         .await
         .context("cannot read what an earlier run left")?;
+    restored.servers = server_names(config);
 
     let adapter = asterisk::start(
         adapter_settings(config),
@@ -266,12 +267,7 @@ async fn start_on(
         ),
     );
 
-    let servers: Vec<ServerName> = config
-        .asterisk
-        .servers
-        .keys()
-        .map(|name| ServerName::from(name.as_str()))
-        .collect();
+    let servers = server_names(config);
     let default_server = match config.asterisk.default_server.as_str() {
         "" => servers.first().cloned(),
         name => Some(ServerName::from(name)),
@@ -308,6 +304,11 @@ async fn start_on(
         http_address,
         agi_address,
     })
+}
+
+fn server_names(config: &Config) -> Vec<ServerName> {
+    let names = config.asterisk.servers.keys();
+    names.map(|name| ServerName::from(name.as_str())).collect()
 }
 
 async fn serve_http(listener: TcpListener, state: ApiState, stop: CancellationToken) {

@@ -263,11 +263,11 @@ impl Exchange {
 
     fn tick(&mut self) {
         self.clock.correct();
-        let stats = self.switchboard.stats(self.clock.now());
-        crate::telemetry::report(&stats, &self.links);
-        for broken in self.switchboard.broken_invariants() {
+        for broken in self.switchboard.check_all() {
             error!(broken, "An invariant does not hold");
         }
+        let stats = self.switchboard.stats(self.clock.now());
+        crate::telemetry::report(&stats, &self.links);
         // A server is up when its channels are known, not when a socket is connected.
         let known = self.hub.snapshot().servers;
         let servers = self

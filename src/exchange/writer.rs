@@ -17,11 +17,7 @@ const BATCH: usize = 256;
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Carries writes out until the exchange is gone and the last one is durable; `done` counts them.
-pub(super) async fn run(
-    store: Store,
-    mut queue: mpsc::Receiver<Write>,
-    done: watch::Sender<u64>,
-) {
+pub(super) async fn run(store: Store, mut queue: mpsc::Receiver<Write>, done: watch::Sender<u64>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         apply(&store, &batch).await;

@@ -4,7 +4,7 @@ use std::{net::TcpListener, path::Path};
 
 use serde_json::Value;
 
-use crate::harness::{Ground, LONG, Plan, Program, program::run};
+use crate::harness::{Api, Ground, LONG, Plan, Program, program::run};
 
 async fn ground() -> Ground {
     Ground::new(Plan {
@@ -163,11 +163,17 @@ async fn the_document_of_the_api_is_the_one_that_is_kept() {
 }
 
 #[tokio::test]
-async fn a_second_daemon_on_the_same_ports_ends_and_leaves_the_first_alone() {
+async fn a_second_daemon_on_the_same_database_ends_and_leaves_the_first_alone() {
     let ground = ground().await;
     let first = Program::serve(&ground).await;
     let second = Program::launch(&ground, &[]);
     assert_eq!(second.exit(LONG).await.code(), Some(1));
-    first.logs("http.listen: cannot listen on").await;
+    first
+        .logs("another strowger daemon works on this database")
+        .await;
+    let health = Api::nobody(&ground)
+        .health("the first is well", |_| true)
+        .await;
+    assert_eq!(health["exchanges"][0]["up"], true);
     first.stop().await;
 }

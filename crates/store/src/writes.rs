@@ -108,7 +108,7 @@ async fn apply_one(db: &mut PgConnection, write: &Write) -> Result<Option<Event>
                 call.0,
                 agent.as_str(),
                 utc(*at),
-                queue.as_ref().map(|id| id.as_str())
+                queue.as_ref().map(strowger_core::ids::QueueId::as_str)
             )
             .execute(db)
             .await?;

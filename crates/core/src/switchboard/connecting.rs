@@ -174,7 +174,11 @@ impl Switchboard {
                 attempt, campaign, ..
             }) => {
                 self.write(Write::AttemptBridged { attempt, agent, at });
-                self.count(&campaign, |counters| counters.bridged += 1);
+                // The first moment at which it is certain that a person answered.
+                self.count(&campaign, |counters| {
+                    counters.bridged += 1;
+                    counters.answered_human += 1;
+                });
             }
             Kind::Inbound(facts) if !known => self.write(Write::InboundBridged {
                 call: id,

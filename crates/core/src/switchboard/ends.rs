@@ -187,7 +187,10 @@ impl Switchboard {
         }
         self.count(campaign, |counters| {
             counters.ended += 1;
-            counters.answered_human += u64::from(disposition.is_human());
+            // Those who were connected were counted then.
+            let human_without_agent =
+                disposition.is_human() && disposition != Disposition::AnsweredHuman;
+            counters.answered_human += u64::from(human_without_agent);
             counters.answered_machine += u64::from(disposition == Disposition::AnsweredMachine);
             counters.abandoned += u64::from(disposition == Disposition::Abandoned);
         });
