@@ -28,7 +28,7 @@ pub(crate) use program::Program;
 pub(crate) use wire::Wire;
 
 /// Whatever takes longer does not happen.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 
 /// How much faster than ours the time of the simulated world passes.
 const SCALE: f64 = 20.0;
@@ -212,7 +212,10 @@ impl Drop for Ground {
     fn drop(&mut self) {
         self.stop.cancel();
         if std::thread::panicking() {
-            eprintln!("see {}", self.directory.display());
+            #[expect(clippy::print_stderr, reason = "for the person who runs the tests")]
+            {
+                eprintln!("see {}", self.directory.display());
+            }
         } else {
             // What is left there helps nobody, and whether it goes away is not what is tested.
             let _ = std::fs::remove_dir_all(&self.directory);

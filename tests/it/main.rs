@@ -7,6 +7,7 @@
     clippy::disallowed_methods,
     reason = "tests live outside, where the clock is"
 )]
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail it")]
 
 mod campaigns;
 mod crashes;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sqlx::{ConnectOptions as _, postgres::PgPoolOptions};
+use sqlx::ConnectOptions as _;
 use strowger_core::agent::AgentState;
 use strowger_store::{Store, cluster::Cluster};
 use uuid::Uuid;
@@ -44,13 +44,6 @@ async fn calls_go_on_without_a_database_nobody_is_dialed_and_all_is_written_afte
     assert_eq!(centre.ground.dialed().await, dialed, "nobody is dialed");
 
     let cluster = Cluster::start(&directory).await.unwrap();
-    // The test looks at the database through connections of its own that are alive.
-    PgPoolOptions::new()
-        .connect_with(options)
-        .await
-        .unwrap()
-        .close()
-        .await;
     centre.comes_out_right().await;
     centre.everybody_is_available().await;
     centre.close().await;

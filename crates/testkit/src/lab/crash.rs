@@ -76,7 +76,7 @@ pub async fn crash(
         .values()
         .map(|calls| calls.saturating_sub(1))
         .sum();
-    let (dispositions, _) = dispositions(&daemon.database).await?;
+    let (dispositions, _) = dispositions(&daemon.database, &dialing.mode).await?;
     let report = json!({
         "kills": kills,
         "softly": softly,

@@ -48,7 +48,7 @@ pub async fn restart_pbx(
     let attempts: i64 = sqlx::query_scalar("SELECT count(*) FROM attempts")
         .fetch_one(&daemon.database)
         .await?;
-    let (dispositions, _) = dispositions(&daemon.database).await?;
+    let (dispositions, _) = dispositions(&daemon.database, &dialing.mode).await?;
     let report = json!({
         "asterisk": asterisk.version().await?,
         "calls_at_restart": before.len(),
