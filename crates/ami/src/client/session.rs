@@ -85,7 +85,7 @@ impl Link {
                     let End::Lost(reason) = self.session(session).await else {
                         break;
                     };
-                    tracing::warn!(ami.server = %self.config.server, %reason, "AMI link lost");
+                    tracing::debug!(ami.server = %self.config.server, %reason, "AMI link lost");
                     self.shared.set_error(Some(reason.to_string()));
                     self.outbox.down(reason);
                     if since.elapsed() >= self.config.stable_after {
@@ -98,7 +98,7 @@ impl Link {
                         .set_error(Some(format!("the server refused the account: {message}")));
                     if !refused {
                         refused = true;
-                        tracing::error!(
+                        tracing::debug!(
                             ami.server = %self.config.server,
                             message,
                             "Asterisk refused the manager account"
@@ -159,7 +159,7 @@ impl Link {
             asterisk_version,
             boot,
         } = session;
-        tracing::info!(ami.server = %self.config.server, ami.version = %ami_version, "AMI link up");
+        tracing::debug!(ami.server = %self.config.server, ami.version = %ami_version, "AMI link up");
         // Before the notice: who has seen it may send at once.
         self.shared.set_state(LinkState::Up);
         self.outbox.up(Notice::Up {
