@@ -1,8 +1,8 @@
 //! Asterisk: AMI for what happens and what is to happen, FastAGI for the calls that the
 //! dialplan hands over.
 //!
-//! Per server one task reads the manager interface ([`link`]); per handed-over call one
-//! task speaks FastAGI ([`session`]); one task carries out commands. They meet in two
+//! Per server one task reads the manager interface (`link`); per handed-over call one
+//! task speaks FastAGI (`session`); one task carries out commands. They meet in two
 //! bounded channels: events to the owner of the switchboard, commands from it.
 
 mod flow;
