@@ -159,7 +159,9 @@ PHONE_RINGS = 0.2
 ; --- Called numbers -----------------------------------------------------------------
 ; The last but one digit says how the called party behaves.
 [numbers]
-exten => _[+0-9]!,1,Goto(behaviour-${EXTEN:-2:1},s,1)
+; The account code brings the number into the call record: its destination is s.
+exten => _[+0-9]!,1,Set(CHANNEL(accountcode)=${EXTEN})
+ same => n,Goto(behaviour-${EXTEN:-2:1},s,1)
 
 ; 0: a person: rings, answers, greets, listens, hangs up.
 [behaviour-0]

@@ -266,10 +266,22 @@ fn verdict(scenario: &str, report: &Value) -> bool {
                 "not every conversation was recorded",
             );
         }
-        "crash" => must(
-            report["adopted_calls"].as_u64() > Some(0),
-            "no call was adopted",
-        ),
+        "crash" => {
+            must(
+                report["adopted_calls"].as_u64() > Some(0),
+                "no call was adopted",
+            );
+            // Double dials are looked for in the carrier's records, which must therefore hold
+            // every attempt that is known to have reached it.
+            let not_dialed =
+                ["unknown", "cancelled"].map(|name| report["dispositions"][name].as_u64());
+            let dialed = report["attempts"].as_u64().unwrap_or(0)
+                - not_dialed.into_iter().flatten().sum::<u64>();
+            must(
+                report["carrier_calls"].as_u64() >= Some(dialed),
+                "the carrier's records do not hold every call",
+            );
+        }
         "inbound" => {
             must(
                 report["paths_ok"] == json!(report["paths"].as_array().map_or(0, Vec::len)),

@@ -1,6 +1,6 @@
 //! The exchange and the carrier.
 
-use std::{collections::HashMap, path::PathBuf, process::Stdio};
+use std::{collections::HashMap, io::ErrorKind, path::PathBuf, process::Stdio};
 
 use anyhow::{Context, bail};
 use tokio::process::Command;
@@ -99,23 +99,24 @@ impl Asterisk {
             .collect())
     }
 
-    /// How often the carrier was called at each number, from its call records.
+    /// How often the carrier was called at each number since it was started, from its own call
+    /// records. Their account code is the number that was dialed.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn carrier_calls(&self) -> anyhow::Result<HashMap<String, u32>> {
-        let text = tokio::fs::read_to_string(self.path("carrier_cdr")?)
-            .await
-            .unwrap_or_default();
+        let path = self.path("carrier_cdr")?;
+        let text = match tokio::fs::read_to_string(path).await {
+            Ok(text) => text,
+            // Before its first call there is none.
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).context(format!("cannot read {path}")),
+        };
         let mut calls = HashMap::new();
         for line in text.lines() {
-            // accountcode, src, dst, … in quotes.
-            let destination = line.split("\",\"").nth(2).unwrap_or_default();
-            if let Some(digits) = destination
-                .strip_prefix("+33")
-                .filter(|rest| rest.len() == 9)
-            {
-                *calls.entry(format!("+33{digits}")).or_default() += 1;
+            let account = line.trim_start_matches('"').split('"').next();
+            if let Some(number) = account.filter(|code| code.starts_with('+')) {
+                *calls.entry(number.to_owned()).or_default() += 1;
             }
         }
         Ok(calls)

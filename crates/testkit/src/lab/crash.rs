@@ -25,6 +25,7 @@ pub async fn crash(
     kills: u32,
     softly: bool,
 ) -> anyhow::Result<Value> {
+    let called_before = asterisk.carrier_calls().await?;
     let mut daemon = Daemon::start(launch, asterisk).await?;
     let floor = Floor::open(&daemon, &dialing, HOLDERS).await?;
     floor.start().await?;
@@ -70,16 +71,20 @@ pub async fn crash(
     )
     .fetch_one(&daemon.database)
     .await?;
-    let double_dials: u32 = asterisk
-        .carrier_calls()
-        .await?
-        .values()
-        .map(|calls| calls.saturating_sub(1))
+    // What the carrier saw, since this run began: numbers repeat from one run to the next.
+    let called = asterisk.carrier_calls().await?;
+    let calls_of =
+        |number: &String| called[number] - called_before.get(number).copied().unwrap_or(0);
+    let carrier_calls: u32 = called.keys().map(calls_of).sum();
+    let double_dials: u32 = called
+        .keys()
+        .map(|number| calls_of(number).saturating_sub(1))
         .sum();
     let (dispositions, _) = dispositions(&daemon.database, &dialing.mode).await?;
     let report = json!({
         "kills": kills,
         "softly": softly,
+        "carrier_calls": carrier_calls,
         "double_dials": double_dials,
         "lost_contacts": lost,
         "adopted_calls": adopted,
