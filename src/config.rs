@@ -15,6 +15,7 @@ use figment::{
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use strowger_ami::Tls;
 
 /// The defaults, which are also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -130,6 +131,41 @@ pub struct Server {
     /// File that holds the secret.
     #[serde(default)]
     pub secret_file: PathBuf,
+    /// Certificates that are trusted, in PEM; empty for no encryption.
+    #[serde(default)]
+    pub tls_trust: PathBuf,
+    /// Name in the server's certificate, where it is not `host`.
+    #[serde(default)]
+    pub tls_server_name: String,
+    /// One session only, for an account that may not have two.
+    #[serde(default)]
+    pub one_session: bool,
+}
+
+impl Server {
+    /// How the connection is encrypted, if it is to be.
+    ///
+    /// # Errors
+    /// When the certificates cannot be read, or the name is none.
+    pub fn tls(&self) -> anyhow::Result<Option<Tls>> {
+        if self.tls_trust.as_os_str().is_empty() {
+            if !self.tls_server_name.is_empty() {
+                bail!("tls_server_name is set without tls_trust, so nothing would be encrypted");
+            }
+            return Ok(None);
+        }
+        let file = &self.tls_trust;
+        let pem =
+            fs::read(file).with_context(|| format!("tls_trust: cannot read {}", file.display()))?;
+        let mut tls =
+            Tls::trusting(&pem).with_context(|| format!("tls_trust: {}", file.display()))?;
+        if !self.tls_server_name.is_empty() {
+            tls = tls
+                .server_name(&self.tls_server_name)
+                .context("tls_server_name")?;
+        }
+        Ok(Some(tls))
+    }
 }
 
 fn ami_port() -> u16 {
@@ -269,6 +305,9 @@ impl Config {
             if server.secret.expose_secret().is_empty() {
                 bail!("asterisk.servers.{name}: set secret or secret_file");
             }
+            server
+                .tls()
+                .with_context(|| format!("asterisk.servers.{name}"))?;
         }
         crate::telemetry::check_filter(&self.log.filter).context("log.filter")?;
         Ok(())

@@ -173,6 +173,8 @@ pub struct Daemon {
     pub http_address: SocketAddr,
     /// Where FastAGI is.
     pub agi_address: SocketAddr,
+    /// The manager links.
+    pub links: Vec<strowger_ami::Client>,
 }
 
 /// Starts everything. Returns when the API is listening and what an earlier run left has
@@ -192,6 +194,7 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Dae
             progress: running.progress,
             http_address: running.http_address,
             agi_address: running.agi_address,
+            links: running.links,
         }),
         Err(error) => {
             lifecycle.hard.cancel();
@@ -208,6 +211,7 @@ struct Running {
     progress: Arc<Progress>,
     http_address: SocketAddr,
     agi_address: SocketAddr,
+    links: Vec<strowger_ami::Client>,
 }
 
 async fn start_on(
@@ -233,7 +237,7 @@ async fn start_on(
     restored.servers = server_names(config);
 
     let adapter = asterisk::start(
-        adapter_settings(config),
+        adapter_settings(config)?,
         &lifecycle.tracker,
         &lifecycle.hard,
     )
@@ -245,6 +249,7 @@ async fn start_on(
         )
     })?;
     let agi_address = adapter.agi_address;
+    let links = adapter.links.iter().map(|(_, link)| link.clone()).collect();
     let hub = Hub::new(new_id().to_string());
     let (exchange, requests) = exchange_channel(REQUESTS);
     let progress = Arc::new(Progress::default());
@@ -303,6 +308,7 @@ async fn start_on(
         progress,
         http_address,
         agi_address,
+        links,
     })
 }
 
@@ -320,18 +326,26 @@ async fn serve_http(listener: TcpListener, state: ApiState, stop: CancellationTo
     }
 }
 
-fn adapter_settings(config: &Config) -> asterisk::Settings {
+fn adapter_settings(config: &Config) -> anyhow::Result<asterisk::Settings> {
     let a = &config.asterisk;
-    let servers = a.servers.iter().map(|(name, server)| ServerSettings {
-        name: ServerName::from(name.as_str()),
-        ami: ClientConfig {
-            server: name.clone(),
-            port: server.port,
-            ..ClientConfig::new(&server.host, &server.username, server.secret.clone())
-        },
+    let servers = a.servers.iter().map(|(name, server)| {
+        let tls = server
+            .tls()
+            .with_context(|| format!("asterisk.servers.{name}"))?;
+        Ok(ServerSettings {
+            name: ServerName::from(name.as_str()),
+            ami: ClientConfig {
+                server: name.clone(),
+                port: server.port,
+                tls,
+                two_sessions: !server.one_session,
+                ..ClientConfig::new(&server.host, &server.username, server.secret.clone())
+            },
+        })
     });
-    asterisk::Settings {
-        servers: servers.collect(),
+    let servers = servers.collect::<anyhow::Result<_>>()?;
+    Ok(asterisk::Settings {
+        servers,
         agi: ServerConfig {
             listen: a.agi_listen,
             allow: a.agi_allow.clone(),
@@ -350,7 +364,7 @@ fn adapter_settings(config: &Config) -> asterisk::Settings {
             })
         }),
         new_id: Arc::new(new_id),
-    }
+    })
 }
 
 /// The configured key of access tokens, or one that is made once and kept.

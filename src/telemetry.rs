@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, sync::Arc};
 use anyhow::Context;
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use strowger_ami::{Client, LinkState};
+use strowger_ami::{Client, ConsumerHealth, LinkState};
 use strowger_core::{switchboard::Stats, telephony::ServerName};
 use tracing_subscriber::{
     EnvFilter, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
@@ -104,9 +104,35 @@ pub fn report(stats: &Stats, links: &[(ServerName, Client)]) {
             .absolute(health.events);
         counter!("strowger_ami_reconnects_total", "server" => server.to_string())
             .absolute(health.reconnects);
+        counter!("strowger_ami_received_bytes_total", "server" => server.to_string())
+            .absolute(health.received_bytes);
+        counter!("strowger_ami_skipped_frames_total", "server" => server.to_string())
+            .absolute(health.skipped_frames);
+        counter!("strowger_ami_pauses_total", "server" => server.to_string())
+            .absolute(health.pauses);
+        gauge!("strowger_ami_paused_seconds", "server" => server.to_string())
+            .set(health.paused.as_secs_f64());
         if let Some(rtt) = health.rtt {
             gauge!("strowger_ami_round_trip_seconds", "server" => server.to_string())
                 .set(rtt.as_secs_f64());
         }
+        for consumer in health.consumers {
+            report_consumer(server, consumer);
+        }
     }
+}
+
+/// Writes how far a consumer of AMI events is behind.
+fn report_consumer(server: &ServerName, consumer: ConsumerHealth) {
+    let labels = [("server", server.to_string()), ("consumer", consumer.name)];
+    #[expect(clippy::cast_precision_loss, reason = "queues are far below 2^52")]
+    {
+        gauge!("strowger_ami_queued_events", &labels).set(consumer.queued_events as f64);
+        gauge!("strowger_ami_queued_bytes", &labels).set(consumer.queued_bytes as f64);
+    }
+    if let Some(lag) = consumer.lag {
+        gauge!("strowger_ami_lag_seconds", &labels).set(lag.as_secs_f64());
+    }
+    counter!("strowger_ami_dropped_events_total", &labels).absolute(consumer.dropped);
+    counter!("strowger_ami_consumer_gaps_total", &labels).absolute(consumer.gaps);
 }

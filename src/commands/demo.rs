@@ -144,6 +144,9 @@ async fn simulate(
         username: ACCOUNT.to_owned(),
         secret: secret.into(),
         secret_file: PathBuf::new(),
+        tls_trust: PathBuf::new(),
+        tls_server_name: String::new(),
+        one_session: false,
     };
     config.asterisk.servers.insert(SERVER.to_owned(), server);
     Ok(exchange)

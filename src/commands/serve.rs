@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::bail;
 use sd_notify::NotifyState;
+use strowger_ami::Client;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
@@ -31,8 +32,11 @@ pub async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
         }
     };
     let reloaded = config.clone();
+    let links = daemon.links.clone();
     let signals = lifecycle::signals(lifecycle.clone(), move || {
         reload(&reloaded, file.as_deref(), &logs);
+        // A refused account may have been corrected in Asterisk.
+        links.iter().for_each(Client::retry);
     });
     lifecycle.supervise("signals", async move {
         if let Err(error) = signals.await {
@@ -94,7 +98,8 @@ pub(super) async fn stop(
     Ok(())
 }
 
-/// Takes what can change without a restart: the log filter. Everything else is named.
+/// Takes what can change without a restart: the log filter. Of everything else it is said
+/// that a restart is needed.
 fn reload(running: &Config, file: Option<&std::path::Path>, logs: &LogControl) {
     lifecycle::notify(&[
         NotifyState::Reloading,

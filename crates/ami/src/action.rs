@@ -15,6 +15,69 @@ pub const MAX_LINE_BYTES: usize = 1024;
 /// (`AST_MAX_MANHEADERS` in `manager.h`). More are answered without an `ActionID`.
 pub const MAX_ACTION_HEADERS: usize = 128;
 
+/// See [`Action::is_slow`].
+const SLOW: &[&str] = &[
+    "Agents",
+    "BridgeInfo",
+    "BridgeList",
+    "BridgeTechnologyList",
+    "Command",
+    "ConfbridgeList",
+    "ConfbridgeListRooms",
+    "CoreShowChannelMap",
+    "CoreShowChannels",
+    "CreateConfig",
+    "DAHDIShowChannels",
+    "DBDelTree",
+    "DBGetTree",
+    "DeviceStateList",
+    "ExtensionStateList",
+    "FAXSessions",
+    "GetConfig",
+    "GetConfigJSON",
+    "IAXnetstats",
+    "IAXpeerlist",
+    "IAXpeers",
+    "IAXregistry",
+    "ListCategories",
+    "ListCommands",
+    "LoggerRotate",
+    "MWIGet",
+    "MeetmeList",
+    "MeetmeListRooms",
+    "ModuleLoad",
+    "PJSIPShowAors",
+    "PJSIPShowAuths",
+    "PJSIPShowContacts",
+    "PJSIPShowEndpoint",
+    "PJSIPShowEndpoints",
+    "PJSIPShowMaintenance",
+    "PJSIPShowRegistrationInboundContactStatuses",
+    "PJSIPShowRegistrationsInbound",
+    "PJSIPShowRegistrationsOutbound",
+    "PJSIPShowResourceLists",
+    "PJSIPShowSubscriptionsInbound",
+    "PJSIPShowSubscriptionsOutbound",
+    "PRIShowSpans",
+    "ParkedCalls",
+    "Parkinglots",
+    "PresenceStateList",
+    "QueueReload",
+    "QueueRule",
+    "QueueStatus",
+    "QueueSummary",
+    "Queues",
+    "Reload",
+    "SIPpeers",
+    "SIPshowregistry",
+    "ShowDialPlan",
+    "Status",
+    "UpdateConfig",
+    "VoicemailRefresh",
+    "VoicemailUsersList",
+    "WaitEvent",
+];
+
 /// Why an action was not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
@@ -49,6 +112,15 @@ pub enum EncodeError {
     /// (`AST_MAX_PUBLIC_UNIQUEID` in `channel.h`).
     #[error("a channel id of {0} bytes is not allowed")]
     ChannelId(usize),
+    /// A value is empty, and the action would mean something else, or nothing.
+    #[error("{0} is empty")]
+    Empty(&'static str),
+    /// Asterisk would cut the value at its comma.
+    #[error("the value of {0} contains a comma")]
+    Comma(&'static str),
+    /// The action has no such form.
+    #[error("{0:?} is not allowed as {1}")]
+    Value(String, &'static str),
 }
 
 /// A request to Asterisk: a name and ordered headers.
@@ -108,6 +180,20 @@ impl Action {
     /// The headers that were added, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter().map(|(key, value)| (&**key, &**value))
+    }
+
+    /// Whether the action is answered by a list or by the output of a command,
+    /// which can keep a session busy: it belongs on another session than call
+    /// control, since a session answers one action after the other.
+    ///
+    /// ```
+    /// use strowger_ami::actions::{core_show_channels, hangup};
+    /// assert!(core_show_channels().is_slow());
+    /// assert!(!hangup("PJSIP/carrier-00000001", None).is_slow());
+    /// ```
+    pub fn is_slow(&self) -> bool {
+        SLOW.iter()
+            .any(|name| name.eq_ignore_ascii_case(&self.name))
     }
 
     /// Writes the action. `action_id` comes second, so that Asterisk has read it

@@ -1,17 +1,31 @@
-//! A connection to one Asterisk server that is made again whenever it breaks.
+//! A link to one Asterisk server that is made again whenever it breaks.
 //!
-//! One task owns the socket. It only cuts, types and enqueues: Asterisk closes a
-//! manager session whose writes stall for 100 ms (`writetimeout`), so the socket
-//! is read even while the owner of the events is slow.
+//! # Two sessions
 //!
-//! # Queues and what happens when they are full
+//! Asterisk works on the actions of a session one after the other, so a list of
+//! ten thousand channels delays whatever is sent behind it. A link therefore has
+//! two sessions: one carries the events, the lists and the other actions that
+//! [take long](crate::Action::is_slow), the other the actions of call control. When
+//! either is lost, both are made again.
+//!
+//! # Consumers, queues, and what happens when they are full
+//!
+//! One task owns the sockets. It cuts and enqueues; parsing and typing happen where
+//! a [consumer](Consumer) takes what it wants, so that a late one costs nothing but
+//! its queue.
 //!
 //! | queue | bound | when full |
 //! |---|---|---|
-//! | notices to the owner | [`ClientConfig::event_queue`] | events are dropped and counted; one [`Notice::Gap`] follows as soon as there is room |
-//! | actions to the task | 256 | [`ActionError::Busy`] |
-//! | actions waiting for an answer | 1,024 | the task takes no more from the queue above |
+//! | a consumer that may lose nothing ([`Overflow::Pause`]) | [`Consumer::queue_bytes`] | the session of the events is not read until half the queue is free; the network holds the server back. Asterisk closes a session that stays so for its `writetimeout`, which is a [`Notice::Down`] |
+//! | a consumer that may ([`Overflow::Drop`]) | the same | events are dropped and counted until half the queue is free; one [`Notice::Gap`] stands at their place |
+//! | actions to the task | 256 of each kind | [`ActionError::Busy`] |
+//! | actions waiting for an answer | 1,024 of a session | the task takes no more from the queues above |
 //! | items of one list | 50,000 | [`ActionError::ListTooLong`] |
+//!
+//! With the default bound and `writetimeout = 5000` in `manager.conf`, a consumer
+//! of call state may stop for as long as Asterisk needs to send 32 MiB, some
+//! twenty seconds at thirty calls a second, and five seconds more, without anybody
+//! noticing.
 //!
 //! # Answers without an `ActionID`
 //!
@@ -20,18 +34,22 @@
 //! action that has none yet. An action that timed out keeps its place in that
 //! order until a later one is answered.
 
+mod dispatch;
 mod handshake;
 mod health;
-mod outbox;
+mod inbox;
+mod keepalive;
+mod lane;
+mod link;
 mod pending;
-mod session;
+mod tls;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -40,17 +58,21 @@ use tokio_util::task::TaskTracker;
 
 use crate::action::{Action, EncodeError};
 use crate::codec::DecodeError;
-use crate::event::Event;
+use crate::event::{Event, EventSet};
 use crate::message::Message;
 
-pub use health::{Health, LinkState};
+pub use health::{ConsumerHealth, Health, LinkState};
+pub use inbox::Events;
+pub use tls::{Tls, TlsError};
 
+use dispatch::Dispatch;
 use health::Shared;
-use outbox::Outbox;
+use inbox::Inbox;
+use lane::Lane;
+use link::Link;
 use pending::Reply;
-use session::Link;
 
-/// Actions that may wait for the task.
+/// Actions of each kind that may wait for the task.
 const ACTION_QUEUE: usize = 256;
 
 /// How the secret is shown to the server.
@@ -70,7 +92,7 @@ pub struct ClientConfig {
     pub server: String,
     /// Host name or address.
     pub host: String,
-    /// TCP port, 5038 by default.
+    /// TCP port, 5038 by default; 5039 is usual for TLS.
     pub port: u16,
     /// Account in `manager.conf`.
     pub username: String,
@@ -78,8 +100,17 @@ pub struct ClientConfig {
     pub secret: SecretString,
     /// How to log in.
     pub auth: Auth,
-    /// Which events to receive, as in [`actions::events`](crate::actions::events); `on` by default.
-    pub event_mask: String,
+    /// Whether and how to encrypt; not, by default.
+    pub tls: Option<Tls>,
+    /// Whether to use a session of its own for call control, see
+    /// [the module](crate::client). `true` by default; `false` for an account with
+    /// `allowmultiplelogin = no`.
+    pub two_sessions: bool,
+    /// Whether to ask Asterisk for filters, so that it sends nothing of the wanted
+    /// classes but what consumers want. Needs class `system` for writing; where
+    /// that is refused, the log says so once a login. `false` by default:
+    /// `eventfilter` in `manager.conf` does the same for an account without it.
+    pub server_filters: bool,
     /// Pause between the answer to a Ping and the next Ping; 5 s by default.
     pub ping_interval: Duration,
     /// The link is given up when, with a Ping unanswered, nothing at all has been
@@ -100,10 +131,6 @@ pub struct ClientConfig {
     pub backoff_max: Duration,
     /// The bound of the pause starts over only after a link has lasted this long; 30 s by default.
     pub stable_after: Duration,
-    /// Fixed pause after the server refused the account; 60 s by default.
-    pub auth_retry: Duration,
-    /// How many notices may wait for the owner; 16,384 by default.
-    pub event_queue: usize,
     /// Seed of the pauses and of the prefix of action ids. `None`, the default,
     /// takes one from the random keys that the standard library gives its hash maps.
     /// A fixed seed is for tests: the outcome of an Originate is shown to every
@@ -126,7 +153,9 @@ impl ClientConfig {
             username: username.into(),
             secret: secret.into(),
             auth: Auth::default(),
-            event_mask: "on".into(),
+            tls: None,
+            two_sessions: true,
+            server_filters: false,
             ping_interval: Duration::from_secs(5),
             ping_timeout: Duration::from_secs(5),
             action_timeout: Duration::from_secs(10),
@@ -135,19 +164,66 @@ impl ClientConfig {
             backoff_min: Duration::from_millis(250),
             backoff_max: Duration::from_secs(15),
             stable_after: Duration::from_secs(30),
-            auth_retry: Duration::from_mins(1),
-            event_queue: 16_384,
             seed: None,
         }
     }
 }
 
-/// What the owner of a link is told, in order.
+/// What happens when a consumer does not take its events in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// The link pauses until the consumer has caught up: nothing is lost while the
+    /// link is up. Everybody waits for such a consumer, so it is for the one that
+    /// keeps the state of calls.
+    Pause,
+    /// Events are dropped, and a [`Notice::Gap`] says so. For everybody else.
+    Drop,
+}
+
+/// Who consumes events, which ones, and how patient the link is with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every notice is an event, boxing them would cost an allocation each"
-)]
+pub struct Consumer {
+    /// Its name, in health and metrics.
+    pub name: String,
+    /// What it wants. Asterisk is asked for the classes of what all consumers want.
+    pub events: EventSet,
+    /// What happens when its queue is full.
+    pub overflow: Overflow,
+    /// Bound of its queue in bytes, exceeded by one read of at most 64 KiB.
+    pub queue_bytes: usize,
+}
+
+impl Consumer {
+    /// For what keeps the state of calls: all events, of which it loses none, and
+    /// 32 MiB.
+    pub fn call_state() -> Self {
+        Self {
+            name: "call-state".into(),
+            events: EventSet::ALL,
+            overflow: Overflow::Pause,
+            queue_bytes: 32 * 1024 * 1024,
+        }
+    }
+
+    /// For what only watches: all events, some of which it may lose, and 4 MiB.
+    pub fn monitor(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            events: EventSet::ALL,
+            overflow: Overflow::Drop,
+            queue_bytes: 4 * 1024 * 1024,
+        }
+    }
+
+    /// The same with these events alone.
+    #[must_use]
+    pub fn of(self, events: EventSet) -> Self {
+        Self { events, ..self }
+    }
+}
+
+/// What a consumer is told, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The login was accepted. Every event from now on is delivered, but none of
     /// before: take a snapshot (`CoreShowChannels`).
@@ -172,8 +248,8 @@ pub enum Notice {
         /// Why.
         reason: DownReason,
     },
-    /// The server refused the account. Sent once until a login succeeds; attempts
-    /// go on every [`ClientConfig::auth_retry`].
+    /// The server refused the account. That is final: no further attempt is made
+    /// until [`Client::retry`], since each may count against us (`fail2ban`).
     AuthenticationRefused {
         /// What the server said.
         message: String,
@@ -209,6 +285,9 @@ pub enum DownReason {
     /// The TCP connection could not be made.
     #[error("cannot connect: {0}")]
     Connect(String),
+    /// The connection could not be encrypted.
+    #[error("no TLS connection: {0}")]
+    Tls(String),
     /// Reading or writing failed.
     #[error("the connection failed: {0}")]
     Io(String),
@@ -225,7 +304,9 @@ pub enum DownReason {
     #[error("the login was not answered in time")]
     LoginTimeout,
     /// The account allows one session and has one, perhaps our own broken one.
-    #[error("the account has another session")]
+    #[error(
+        "the account has another session: allow several (allowmultiplelogin in manager.conf), or use one (two_sessions)"
+    )]
     AccountInUse,
     /// The account or its secret cannot be written into a login.
     #[error("the login cannot be written: {0}")]
@@ -271,7 +352,8 @@ impl ActionError {
 /// Handle to a link. Clones share the link.
 #[derive(Clone, Debug)]
 pub struct Client {
-    commands: mpsc::Sender<Command>,
+    quick: mpsc::Sender<Command>,
+    slow: mpsc::Sender<Command>,
     shared: Arc<Shared>,
     action_timeout: Duration,
 }
@@ -283,60 +365,119 @@ struct Command {
     reply: Reply,
 }
 
-/// Starts a link. Its task runs on `tracker` until `cancel` is cancelled (it then
-/// logs off) or the receiver is dropped. Nothing has been tried yet on return:
-/// wait for [`Notice::Up`].
+/// Starts a link with its first consumer. Its task runs on `tracker` until `cancel`
+/// is cancelled (it then logs off) or every consumer is dropped. Nothing has been
+/// tried yet on return: wait for [`Notice::Up`].
 pub fn connect(
     config: ClientConfig,
+    consumer: Consumer,
     tracker: &TaskTracker,
     cancel: CancellationToken,
-) -> (Client, mpsc::Receiver<Notice>) {
-    let (commands, command_queue) = mpsc::channel(ACTION_QUEUE);
-    let (notices, notice_queue) = mpsc::channel(config.event_queue.max(1));
+) -> (Client, Events) {
+    let (quick, quick_queue) = mpsc::channel(ACTION_QUEUE);
+    let (slow, slow_queue) = mpsc::channel(ACTION_QUEUE);
     let shared = Arc::new(Shared::new());
     let client = Client {
-        commands,
+        quick,
+        slow,
         shared: Arc::clone(&shared),
         action_timeout: config.action_timeout,
     };
+    let events = client.subscribe(consumer);
     let seed = config
         .seed
         .unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    let link = Link::new(
+    let mut rng = StdRng::seed_from_u64(seed);
+    let prefix = format!("sw{:08x}", rng.random::<u32>());
+    let mut events_lane = Lane::new(format!("{prefix}e"), Arc::clone(&shared));
+    let mut control_lane = Lane::new(format!("{prefix}c"), Arc::clone(&shared));
+    events_lane.slow = Some(slow_queue);
+    if config.two_sessions {
+        control_lane.quick = Some(quick_queue);
+    } else {
+        events_lane.quick = Some(quick_queue);
+    }
+    let link = Link {
         config,
-        command_queue,
-        Outbox::new(notices, Arc::clone(&shared)),
+        events: events_lane,
+        control: control_lane,
+        dispatch: Dispatch::new(&shared),
         shared,
-        StdRng::seed_from_u64(seed),
+        rng,
         cancel,
-    );
+    };
     tracker.spawn(link.run());
-    (client, notice_queue)
+    (client, events)
 }
 
 impl Client {
-    /// Sends an action and waits for its response.
+    /// Sends an action and waits for its response, for as long as
+    /// [`ClientConfig::action_timeout`].
     ///
     /// Dropping the future does not take back an action that was written.
     ///
     /// # Errors
     /// [`ActionError`]; see [`ActionError::is_certain`] before trying again.
     pub async fn send(&self, action: Action) -> Result<Message, ActionError> {
+        self.send_within(action, self.action_timeout).await
+    }
+
+    /// Like [`send`](Self::send), with a patience of one's own.
+    ///
+    /// # Errors
+    /// [`ActionError`].
+    pub async fn send_within(
+        &self,
+        action: Action,
+        within: Duration,
+    ) -> Result<Message, ActionError> {
         let (reply, answer) = oneshot::channel();
         self.submit(action, Reply::Response(reply))?;
-        self.wait(answer).await
+        self.wait(answer, within).await
     }
 
     /// Sends an action that is answered by a list of events, and collects its
     /// items up to the closing event, which is left out. Other events pass by
-    /// meanwhile and reach the owner as usual; items of the list do not.
+    /// meanwhile and reach the consumers as usual, those before the end of the list
+    /// before this returns; items of the list do not.
+    ///
+    /// Lists are asked for one at a time, and on the session of the events: while
+    /// that one pauses for a consumer, they wait.
     ///
     /// # Errors
     /// [`ActionError`].
     pub async fn list(&self, action: Action) -> Result<Vec<Message>, ActionError> {
+        self.list_within(action, self.action_timeout).await
+    }
+
+    /// Like [`list`](Self::list), with a patience of one's own.
+    ///
+    /// # Errors
+    /// [`ActionError`].
+    pub async fn list_within(
+        &self,
+        action: Action,
+        within: Duration,
+    ) -> Result<Vec<Message>, ActionError> {
         let (reply, answer) = oneshot::channel();
         self.submit(action, Reply::list(reply))?;
-        self.wait(answer).await
+        self.wait(answer, within).await
+    }
+
+    /// Adds a consumer. It is told [`Notice::Up`] first, at once if the link is up.
+    /// After a link has ended for good it is told nothing.
+    pub fn subscribe(&self, consumer: Consumer) -> Events {
+        let inbox = Arc::new(Inbox::new(consumer, Arc::clone(&self.shared)));
+        self.shared.join(Arc::clone(&inbox));
+        Events::new(inbox)
+    }
+
+    /// Tries to log in again after the server refused the account, since the
+    /// account or the server has been corrected. Without effect otherwise.
+    pub fn retry(&self) {
+        if self.shared.is_refused() {
+            self.shared.retry.notify_one();
+        }
     }
 
     /// State and counters of the link, for health checks and metrics.
@@ -348,7 +489,12 @@ impl Client {
         if !self.shared.is_up() {
             return Err(ActionError::NotConnected);
         }
-        self.commands
+        let queue = if action.is_slow() || matches!(reply, Reply::List { .. }) {
+            &self.slow
+        } else {
+            &self.quick
+        };
+        queue
             .try_send(Command { action, reply })
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => ActionError::Busy,
@@ -359,13 +505,18 @@ impl Client {
     async fn wait<T>(
         &self,
         answer: oneshot::Receiver<Result<T, ActionError>>,
+        within: Duration,
     ) -> Result<T, ActionError> {
-        match timeout(self.action_timeout, answer).await {
+        match timeout(within, answer).await {
             Ok(Ok(result)) => result,
             // The task was dropped with its runtime.
             Ok(Err(_)) => Err(ActionError::UnknownOutcome),
-            // The task finds the closed reply and keeps its place until it is answered.
-            Err(_) => Err(ActionError::TimedOut),
+            Err(_) => {
+                // The task finds the closed reply and keeps its place until it is
+                // answered; a slow action behind it need not wait any more.
+                self.shared.changed.notify_one();
+                Err(ActionError::TimedOut)
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ pub const MAX_HEADERS: usize = 512;
 /// Longest greeting line that is waited for, in bytes.
 const MAX_BANNER_BYTES: usize = 1024;
 
-const BLANK_LINE: &[u8] = b"\r\n\r\n";
+pub(crate) const BLANK_LINE: &[u8] = b"\r\n\r\n";
 
 /// What a [`Decoder`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,17 +62,57 @@ enum State {
     Skipping,
 }
 
+/// Bytes asked of a socket at a time. The buffer of this size is shared by the
+/// messages that are cut from it.
+const BLOCK_BYTES: usize = 64 * 1024;
+
+/// A smaller rest of a buffer is not read into: each read costs a system call.
+const LEAST_SPACE: usize = 8 * 1024;
+
 /// Cuts a byte stream into frames.
 ///
-/// Call [`push`](Self::push) with what was read, then [`next`](Self::next) until
-/// it gives `None`. Between two pushes the decoder then holds less than
-/// [`MAX_FRAME_BYTES`], whatever the peer sends, and no byte is searched twice.
+/// Call [`push`](Self::push) with what was read (or read into
+/// [`space`](Self::space)), then [`next`](Self::next) until it gives `None`.
+/// Between two pushes the decoder then holds less than [`MAX_FRAME_BYTES`],
+/// whatever the peer sends, and no byte is searched twice.
 #[derive(Debug)]
 pub struct Decoder {
     buffer: BytesMut,
     /// Everything before this was searched already.
-    scanned: usize,
+    searched: usize,
     state: State,
+    blank_line: memmem::Finder<'static>,
+}
+
+/// Where one frame lies in a [`Block`], without its blank line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// Frames that were cut from one buffer at once.
+#[derive(Debug)]
+pub(crate) struct Block {
+    pub(crate) bytes: Bytes,
+    /// Set when the stream has a piece behind the frames that was skipped.
+    pub(crate) skipped: Option<DecodeError>,
+}
+
+/// What lies at a place of the buffer.
+enum Piece {
+    Frame {
+        frame: Frame,
+        next: usize,
+    },
+    Bad {
+        error: DecodeError,
+        next: usize,
+    },
+    /// An oversize frame whose end is not there yet.
+    Endless,
+    /// More bytes are needed.
+    Open,
 }
 
 impl Decoder {
@@ -93,14 +133,31 @@ impl Decoder {
     fn in_state(state: State) -> Self {
         Self {
             buffer: BytesMut::new(),
-            scanned: 0,
+            searched: 0,
             state,
+            blank_line: memmem::Finder::new(BLANK_LINE),
         }
     }
 
     /// Adds bytes that were read from the peer.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Where to read from the peer without a copy, with room for at least 8 kB.
+    /// What is added must be bytes of the stream; nothing may be taken away.
+    ///
+    /// ```
+    /// use bytes::BufMut as _;
+    /// let mut decoder = strowger_ami::Decoder::for_server();
+    /// decoder.space().put_slice(b"Action: Ping\r\n\r\n");
+    /// assert!(matches!(decoder.next(), Some(Ok(_))));
+    /// ```
+    pub fn space(&mut self) -> &mut BytesMut {
+        if self.buffer.capacity() - self.buffer.len() < LEAST_SPACE {
+            self.buffer.reserve(BLOCK_BYTES);
+        }
+        &mut self.buffer
     }
 
     /// How many bytes wait for the rest of their frame.
@@ -118,13 +175,65 @@ impl Decoder {
     )]
     pub fn next(&mut self) -> Option<Result<Decoded, DecodeError>> {
         match self.state {
-            State::Banner => self.banner(),
-            State::Frames => self.frame(),
-            State::Skipping => {
-                self.skip()?;
-                self.frame()
-            }
+            State::Banner => return self.banner(),
+            State::Frames => {}
+            State::Skipping => self.skip()?,
         }
+        match self.piece(0) {
+            Piece::Frame { frame, next } => {
+                let mut bytes = self.take(next);
+                bytes.truncate(frame.end);
+                bytes.advance(frame.start);
+                Some(Message::parse(bytes).map(Decoded::Frame))
+            }
+            Piece::Bad { error, next } => {
+                self.drop_front(next);
+                Some(Err(error))
+            }
+            Piece::Endless => {
+                self.state = State::Skipping;
+                self.keep_tail();
+                Some(Err(DecodeError::FrameTooLong))
+            }
+            Piece::Open => None,
+        }
+    }
+
+    /// All frames that are complete, as places in one shared piece of the buffer:
+    /// they are appended to `frames`. `None` when more bytes are needed.
+    ///
+    /// Only for a stream whose greeting has been taken.
+    pub(crate) fn block(&mut self, frames: &mut Vec<Frame>) -> Option<Block> {
+        if self.state == State::Skipping {
+            self.skip()?;
+        }
+        let mut at = 0;
+        let skipped = loop {
+            match self.piece(at) {
+                Piece::Frame { frame, next } => {
+                    frames.push(frame);
+                    at = next;
+                }
+                Piece::Bad { error, next } => {
+                    at = next;
+                    break Some(error);
+                }
+                Piece::Endless => {
+                    self.state = State::Skipping;
+                    break Some(DecodeError::FrameTooLong);
+                }
+                Piece::Open if at == 0 => return None,
+                Piece::Open => break None,
+            }
+        };
+        let searched = self.searched;
+        let bytes = self.take(at);
+        if self.state == State::Skipping {
+            self.keep_tail();
+        } else {
+            self.searched = searched.saturating_sub(at);
+        }
+        Some(Block { bytes, skipped })
     }
 
     fn banner(&mut self) -> Option<Result<Decoded, DecodeError>> {
@@ -137,7 +246,7 @@ impl Decoder {
             return Some(Err(DecodeError::NotAManager));
         };
         self.state = State::Frames;
-        let line = self.buffer.split_to(lf + 1);
+        let line = self.take(lf + 1);
         let line = line.trim_ascii_end();
         if !line.starts_with(b"Asterisk Call Manager") {
             return Some(Err(DecodeError::NotAManager));
@@ -148,45 +257,45 @@ impl Decoder {
         }))
     }
 
-    fn frame(&mut self) -> Option<Result<Decoded, DecodeError>> {
+    /// What begins at `start` of the buffer.
+    fn piece(&mut self, mut start: usize) -> Piece {
         // Blank lines between frames belong to none.
-        while self.scanned == 0 && self.buffer.starts_with(b"\r\n") {
-            self.buffer.advance(2);
+        while self.buffer[start..].starts_with(b"\r\n") {
+            start += 2;
         }
-        while let Some(found) = memmem::find(&self.buffer[self.scanned..], BLANK_LINE) {
-            let at = self.scanned + found;
-            let end = at + BLANK_LINE.len();
-            if end > MAX_FRAME_BYTES {
-                self.drop_front(end);
-                return Some(Err(DecodeError::FrameTooLong));
+        let mut from = self.searched.max(start);
+        while let Some(found) = self.blank_line.find(&self.buffer[from..]) {
+            let end = from + found;
+            let next = end + BLANK_LINE.len();
+            if next - start > MAX_FRAME_BYTES {
+                self.searched = next;
+                let error = DecodeError::FrameTooLong;
+                return Piece::Bad { error, next };
             }
-            if is_open_legacy_output(&self.buffer[..at]) {
+            if is_open_legacy_output(&self.buffer[start..end]) {
                 // A blank line of the raw text, not yet the end of the frame.
-                self.scanned = at + 2;
+                from = end + 2;
                 continue;
             }
-            // Copied, not shared: a message that is kept for long must not keep
-            // the whole read buffer alive.
-            let frame = Bytes::copy_from_slice(&self.buffer[..at]);
-            self.drop_front(end);
-            return Some(Message::parse(frame).map(Decoded::Frame));
+            self.searched = next;
+            let frame = Frame { start, end };
+            return Piece::Frame { frame, next };
         }
-        if self.buffer.len() >= MAX_FRAME_BYTES {
-            self.state = State::Skipping;
-            self.keep_tail();
-            return Some(Err(DecodeError::FrameTooLong));
+        if self.buffer.len() - start >= MAX_FRAME_BYTES {
+            return Piece::Endless;
         }
-        self.scanned = self
+        // The blank line may have arrived in part.
+        self.searched = self
             .buffer
             .len()
             .saturating_sub(BLANK_LINE.len() - 1)
-            .max(self.scanned);
-        None
+            .max(from);
+        Piece::Open
     }
 
     /// Drops what belongs to the oversize frame; `None` while its end is not there.
     fn skip(&mut self) -> Option<()> {
-        let Some(at) = memmem::find(&self.buffer, BLANK_LINE) else {
+        let Some(at) = self.blank_line.find(&self.buffer) else {
             self.keep_tail();
             return None;
         };
@@ -195,9 +304,15 @@ impl Decoder {
         Some(())
     }
 
+    /// Takes the front of the buffer without a copy.
+    fn take(&mut self, bytes: usize) -> Bytes {
+        self.searched = 0;
+        self.buffer.split_to(bytes).freeze()
+    }
+
     fn drop_front(&mut self, bytes: usize) {
         self.buffer.advance(bytes);
-        self.scanned = 0;
+        self.searched = 0;
     }
 
     /// Keeps only what may be the beginning of a blank line.

@@ -9,7 +9,7 @@ use nom::combinator::{opt, rest};
 use nom::sequence::{preceded, separated_pair};
 use nom::{IResult, Parser};
 
-use crate::codec::{DecodeError, MAX_FRAME_BYTES, MAX_HEADERS};
+use crate::codec::{BLANK_LINE, DecodeError, MAX_FRAME_BYTES, MAX_HEADERS};
 
 /// What a frame is, decided by its **first** key only.
 ///
@@ -27,24 +27,33 @@ pub enum Kind {
     Other,
 }
 
-/// Where one header line lies in its frame, in bytes.
+/// Where one header line lies in its frame, in bytes. A frame is at most 64 KiB
+/// long with its blank line, so that 16 bits reach everywhere.
 #[derive(Clone, Copy)]
 struct Span {
-    key: u32,
-    key_end: u32,
-    value: u32,
-    end: u32,
+    key: u16,
+    key_end: u16,
+    value: u16,
+    end: u16,
 }
+
+/// Room for the headers of nearly every event of Asterisk 16 to 23, so that one
+/// allocation serves.
+const USUAL_HEADERS: usize = 32;
 
 /// One received frame: a response, an event or an action.
 ///
 /// Headers keep the order and the bytes of the wire. Keys are compared without
 /// regard to ASCII case, may repeat, and values need not be UTF-8. A clone is
 /// cheap for the text (it is shared) and copies only the header positions.
+///
+/// The text is a slice of the buffer that it was read into, up to 64 KiB, which
+/// lives as long as any message of it. To keep one message for long, keep what
+/// [`detached`](Self::detached) gives.
 #[derive(Clone)]
 pub struct Message {
     frame: Bytes,
-    headers: Box<[Span]>,
+    headers: Vec<Span>,
     kind: Kind,
 }
 
@@ -64,10 +73,10 @@ impl Message {
     /// [`DecodeError`] if the frame exceeds [`MAX_FRAME_BYTES`] or [`MAX_HEADERS`],
     /// or if its first line is not a header.
     pub fn parse(frame: Bytes) -> Result<Self, DecodeError> {
-        if frame.len() > MAX_FRAME_BYTES {
+        if frame.len() + BLANK_LINE.len() > MAX_FRAME_BYTES {
             return Err(DecodeError::FrameTooLong);
         }
-        let mut headers = Vec::with_capacity(24);
+        let mut headers = Vec::with_capacity(USUAL_HEADERS);
         let mut kind = Kind::Other;
         let mut follows = false;
         for (start, end) in lines(&frame) {
@@ -91,7 +100,7 @@ impl Message {
         }
         Ok(Self {
             frame,
-            headers: headers.into_boxed_slice(),
+            headers,
             kind,
         })
     }
@@ -128,6 +137,27 @@ impl Message {
         self.headers()
             .find(|(name, _)| name.eq_ignore_ascii_case(key.as_bytes()))
             .map(|(_, value)| value)
+    }
+
+    /// The first value of the key made of `prefix` and `field`, exactly as
+    /// received: `("Dest", "Channel")` reads `DestChannel`.
+    pub fn prefixed(&self, prefix: &str, field: &str) -> Option<&[u8]> {
+        self.headers()
+            .find(|(key, _)| {
+                key.len() == prefix.len() + field.len()
+                    && key[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes())
+                    && key[prefix.len()..].eq_ignore_ascii_case(field.as_bytes())
+            })
+            .map(|(_, value)| value)
+    }
+
+    /// The same message with a copy of its text, which keeps no read buffer alive.
+    #[must_use]
+    pub fn detached(self) -> Self {
+        Self {
+            frame: Bytes::copy_from_slice(&self.frame),
+            ..self
+        }
     }
 
     /// The `ActionID` header, which Asterisk echoes on whatever an action caused.
@@ -198,17 +228,19 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
 
 /// Prints headers without what must never be printed: passwords, login keys,
 /// PINs and tokens, also as channel variables (`Variable: CARD_PIN=1234`, or
-/// `Variable: CARD_PIN` followed by `Value: 1234`).
+/// `Variable: CARD_PIN` followed by `Value: 1234`) and as arguments of what a
+/// dialplan or AGI runs; and whatever a caller enters, which may be any of them.
 pub(crate) fn fmt_redacted<'a>(
     f: &mut fmt::Formatter<'_>,
     headers: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
 ) -> fmt::Result {
     let mut map = f.debug_map();
-    let mut secret_variable = false;
+    let (mut secret_variable, mut challenged) = (false, false);
     for (key, value) in headers {
         let lower = key.to_ascii_lowercase();
-        let mut secret = is_secret(&lower);
-        if lower == "variable" || lower.starts_with("chanvariable") {
+        challenged |= lower == "challenge";
+        let mut secret = is_secret(&lower) || (challenged && lower == "response");
+        if lower == "variable" || lower.ends_with("chanvariable") {
             let (name, assigned) = match value.split_once('=') {
                 Some((name, _)) => (name, true),
                 None => (&*value, false),
@@ -217,21 +249,49 @@ pub(crate) fn fmt_redacted<'a>(
             secret = secret_variable && assigned;
         } else if lower == "value" {
             secret = secret_variable;
+        } else if RUNS.contains(&&*lower) || lower.starts_with("line-") {
+            let value = value.to_ascii_lowercase();
+            secret = MARKS.iter().any(|mark| value.contains(mark));
         }
         map.entry(&key, if secret { &"[redacted]" } else { &value });
     }
     map.finish()
 }
 
+/// In the name of a header or variable: it holds a secret.
+const MARKS: [&str; 6] = ["secret", "password", "passwd", "pin", "token", "credential"];
+
+/// Headers in lower case that hold what a caller has entered (keys, and the results
+/// of commands that collect them) or what a login is checked by.
+const ENTERED: [&str; 6] = [
+    "digit",
+    "result",
+    "key",
+    "md5cred",
+    "expectedresponse",
+    "receivedhash",
+];
+
+/// Headers in lower case that hold what is run, with its arguments, or what is
+/// configured.
+const RUNS: [&str; 7] = [
+    "command",
+    "appdata",
+    "applicationdata",
+    "data",
+    "extra",
+    "json",
+    "output",
+];
+
 /// Whether a header or variable of this lower-case name holds a secret.
 fn is_secret(name: &str) -> bool {
-    const MARKS: [&str; 6] = ["secret", "password", "passwd", "pin", "token", "credential"];
     // `Ping` contains "pin" but is the answer to a keep-alive.
-    name == "key" || (name != "ping" && MARKS.iter().any(|mark| name.contains(mark)))
+    ENTERED.contains(&name) || (name != "ping" && MARKS.iter().any(|mark| name.contains(mark)))
 }
 
 /// In place of a key position: the key is the word `Output`, absent from the frame.
-const LEGACY_OUTPUT: u32 = u32::MAX;
+const LEGACY_OUTPUT: u16 = u16::MAX;
 
 fn kind_of(key: &[u8]) -> Kind {
     if key.eq_ignore_ascii_case(b"Event") {
@@ -337,14 +397,13 @@ fn push_legacy_body(
     Ok(())
 }
 
-/// Frames are at most 64 KiB long, so the conversion cannot lose anything.
-fn offset(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
+/// Frames are shorter than 64 KiB, so the conversion cannot lose anything.
+fn offset(at: usize) -> u16 {
+    u16::try_from(at).unwrap_or(u16::MAX)
 }
 
-fn range(from: u32, to: u32) -> std::ops::Range<usize> {
-    // A u32 always fits: this crate is for servers of 32 bits and more.
-    usize::try_from(from).unwrap_or(usize::MAX)..usize::try_from(to).unwrap_or(usize::MAX)
+fn range(from: u16, to: u16) -> std::ops::Range<usize> {
+    usize::from(from)..usize::from(to)
 }
 
 #[cfg(test)]
@@ -458,6 +517,19 @@ mod tests {
         };
         assert!(!variable("CARD_PIN").contains("9876"));
         assert!(variable("LANGUAGE").contains("9876"));
+        for (line, shown) in [
+            ("Digit: 9876", false),
+            ("Result: 200 result=9876", false),
+            ("Command: SET VARIABLE \"USER_PIN\" \"9876\"", false),
+            ("AppData: PIN=9876", false),
+            ("DestChanVariable: PIN=9876", false),
+            ("Application: Dial9876", true),
+            ("AppData: PJSIP/9876@carrier", true),
+        ] {
+            let frame = format!("Event: X\r\n{line}\r\n");
+            let text = format!("{:?}", Message::parse(frame.into()).unwrap());
+            assert_eq!(text.contains("9876"), shown, "{line}");
+        }
     }
 
     #[test]

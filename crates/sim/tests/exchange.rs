@@ -7,7 +7,7 @@ use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use strowger_agi::{CommandError, ExecResult, RecordingEnd, Server, ServerConfig, Session};
 use strowger_ami::{
-    Action, ClientConfig, Decoded, Decoder, Event, Kind, Message, Notice,
+    Action, ClientConfig, Consumer, Decoded, Decoder, Event, Kind, Message, Notice,
     actions::{self, OriginateRequest},
 };
 use strowger_sim::{Callee, Outcome, SimConfig, SimExchange, Verdict};
@@ -791,7 +791,12 @@ async fn the_manager_client_survives_a_restart() {
     let mut config = ClientConfig::new(address.ip().to_string(), "strowger", "secret");
     config.port = address.port();
     let cancel = CancellationToken::new();
-    let (client, mut notices) = strowger_ami::connect(config, &world.tracker, cancel.clone());
+    let (client, mut notices) = strowger_ami::connect(
+        config,
+        Consumer::call_state(),
+        &world.tracker,
+        cancel.clone(),
+    );
     for _ in 0..2 {
         let up = timeout(LONG, notices.recv()).await.unwrap();
         assert!(
@@ -811,7 +816,7 @@ async fn the_manager_client_survives_a_restart() {
         timeout(LONG, async {
             while let Some(notice) = notices.recv().await {
                 if let Notice::Event(Event::OriginateResponse(response)) = notice {
-                    assert!(response.success);
+                    assert!(response.success());
                     return;
                 }
             }

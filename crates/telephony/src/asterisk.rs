@@ -23,7 +23,7 @@ use std::{
 };
 
 use strowger_agi::{Server, ServerConfig};
-use strowger_ami::{Client, ClientConfig};
+use strowger_ami::{Client, ClientConfig, Consumer};
 use strowger_core::telephony::{
     Command, Event, ServerName, SessionCommand, SessionEvent, SessionId,
 };
@@ -34,9 +34,9 @@ use uuid::Uuid;
 
 pub use speech::Speech;
 
-/// Events that may wait for the switchboard. When they do, the adapter's tasks wait too,
-/// the AMI client fills its own queue and in the end reports a gap, which is repaired by a
-/// snapshot: nothing is lost silently.
+/// Events that may wait for the switchboard. When they do, the adapter's tasks wait too, the
+/// AMI client fills its own queue and in the end pauses its reading. Should Asterisk close
+/// the connection for that, a snapshot repairs it: nothing is lost silently.
 const EVENTS: usize = 8_192;
 
 /// Commands that may wait for the adapter; the switchboard waits when there are more.
@@ -169,8 +169,9 @@ pub async fn start(
     let mut links = Vec::new();
     let mut by_name = HashMap::new();
     for server in &shared.settings.servers {
+        let consumer = Consumer::call_state().of(translate::WANTED);
         let (client, notices) =
-            strowger_ami::connect(server.ami.clone(), tracker, cancel.child_token());
+            strowger_ami::connect(server.ami.clone(), consumer, tracker, cancel.child_token());
         // One snapshot answers every request for one that came before it.
         let (sync, sync_requests) = mpsc::channel(1);
         let link = link::Link {

@@ -1,12 +1,16 @@
 //! From nothing to a session that is logged in.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
 
+use super::tls::{Tls, TlsError};
 use super::{Auth, Boot, ClientConfig, DownReason};
 use crate::action::Action;
 use crate::actions;
@@ -14,18 +18,37 @@ use crate::codec::{DecodeError, Decoded, Decoder};
 use crate::event::Event;
 use crate::message::{Kind, Message};
 
-/// Bytes asked of the socket at a time.
-pub(super) const READ_BYTES: usize = 32 * 1024;
+type Reader = Box<dyn AsyncRead + Send + Unpin>;
+type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// A session that is logged in.
-#[derive(Debug)]
 pub(super) struct Session {
-    pub(super) stream: TcpStream,
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
     /// May hold frames that came with the answer to the login.
     pub(super) decoder: Decoder,
+    /// The events that it receives.
+    pub(super) mask: String,
     pub(super) ami_version: String,
     pub(super) asterisk_version: Option<String>,
     pub(super) boot: Option<Boot>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("ami_version", &self.ami_version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a session is for.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    /// Events of these classes; also learns what the server is.
+    Events { mask: String },
+    /// Actions alone.
+    Control,
 }
 
 /// Why there is no session.
@@ -44,48 +67,86 @@ impl<T: Into<DownReason>> From<T> for Failure {
 }
 
 /// Connects and logs in. `prefix` makes the action ids ours.
-pub(super) async fn establish(config: ClientConfig, prefix: String) -> Result<Session, Failure> {
-    let connecting = TcpStream::connect((config.host.as_str(), config.port));
-    let stream = match timeout(config.connect_timeout, connecting).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(DownReason::Connect(error.to_string()).into()),
-        Err(_) => return Err(DownReason::Connect("no answer in time".into()).into()),
-    };
-    // Actions are small and waited for. A refusal costs speed, not correctness.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "Cannot set TCP_NODELAY");
-    }
+pub(super) async fn establish(
+    config: &ClientConfig,
+    prefix: String,
+    purpose: Purpose,
+) -> Result<Session, Failure> {
+    let connecting = open(config);
+    let (reader, writer) = timeout(config.connect_timeout, connecting)
+        .await
+        .map_err(|_| DownReason::Connect("no answer in time".into()))??;
     let mut wire = Wire {
-        stream,
+        reader,
+        writer,
         decoder: Decoder::new(),
-        chunk: vec![0; READ_BYTES],
         prefix,
     };
-    let ami_version = timeout(config.action_timeout, wire.login(&config))
+    let (mask, introduces) = match purpose {
+        Purpose::Events { mask } => (mask, true),
+        Purpose::Control => ("off".into(), false),
+    };
+    let ami_version = timeout(config.action_timeout, wire.login(config, &mask))
         .await
         .map_err(|_| DownReason::LoginTimeout)??;
-    let (asterisk_version, boot) = wire
-        .introduction(config.action_timeout, config.boot_wait)
-        .await?;
+    let (asterisk_version, boot) = if introduces {
+        wire.introduction(config.action_timeout, config.boot_wait)
+            .await?
+    } else {
+        (None, None)
+    };
     Ok(Session {
-        stream: wire.stream,
+        reader: wire.reader,
+        writer: wire.writer,
         decoder: wire.decoder,
+        mask,
         ami_version,
         asterisk_version,
         boot,
     })
 }
 
+async fn open(config: &ClientConfig) -> Result<(Reader, Writer), DownReason> {
+    let stream = TcpStream::connect((config.host.as_str(), config.port))
+        .await
+        .map_err(|error| DownReason::Connect(error.to_string()))?;
+    // Actions are small and waited for. A refusal costs speed, not correctness.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "Cannot set TCP_NODELAY");
+    }
+    let Some(tls) = &config.tls else {
+        let (reader, writer) = stream.into_split();
+        return Ok((Box::new(reader), Box::new(writer)));
+    };
+    let name =
+        server_name(tls, &config.host).map_err(|error| DownReason::Tls(error.to_string()))?;
+    let stream = TlsConnector::from(tls.config.clone())
+        .connect(name, stream)
+        .await
+        .map_err(|error| DownReason::Tls(error.to_string()))?;
+    let (reader, writer) = tokio::io::split(stream);
+    Ok((Box::new(reader), Box::new(writer)))
+}
+
+fn server_name(tls: &Tls, host: &str) -> Result<ServerName<'static>, TlsError> {
+    match &tls.server_name {
+        Some(name) => Ok(name.clone()),
+        None => {
+            ServerName::try_from(host.to_owned()).map_err(|_| TlsError::ServerName(host.to_owned()))
+        }
+    }
+}
+
 struct Wire {
-    stream: TcpStream,
+    reader: Reader,
+    writer: Writer,
     decoder: Decoder,
-    chunk: Vec<u8>,
     prefix: String,
 }
 
 impl Wire {
     /// Greeting and login; the result is the version of the interface.
-    async fn login(&mut self, config: &ClientConfig) -> Result<String, Failure> {
+    async fn login(&mut self, config: &ClientConfig, mask: &str) -> Result<String, Failure> {
         let version = loop {
             match self.decoded().await? {
                 Ok(Decoded::Banner { version }) => break version,
@@ -93,7 +154,7 @@ impl Wire {
                 Ok(Decoded::Frame(_)) | Err(_) => {}
             }
         };
-        let (user, mask) = (&*config.username, &*config.event_mask);
+        let user = &*config.username;
         let login = match config.auth {
             Auth::Plain => actions::login_plain(user, &config.secret, mask),
             Auth::Md5 => {
@@ -148,8 +209,8 @@ impl Wire {
                 Kind::Event => {
                     if let Event::FullyBooted(event) = Event::parse(frame) {
                         boot = Some(Boot {
-                            uptime_s: event.uptime_s,
-                            last_reload_s: event.last_reload_s,
+                            uptime_s: event.uptime().map(|t| t.as_secs()),
+                            last_reload_s: event.last_reload().map(|t| t.as_secs()),
                         });
                     }
                 }
@@ -178,8 +239,13 @@ impl Wire {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), DownReason> {
-        let written = self.stream.write_all(bytes).await;
-        written.map_err(|error| DownReason::Io(error.to_string()))
+        let written = async {
+            self.writer.write_all(bytes).await?;
+            self.writer.flush().await
+        };
+        written
+            .await
+            .map_err(|error| DownReason::Io(error.to_string()))
     }
 
     async fn decoded(&mut self) -> Result<Result<Decoded, DecodeError>, DownReason> {
@@ -187,9 +253,9 @@ impl Wire {
             if let Some(decoded) = self.decoder.next() {
                 return Ok(decoded);
             }
-            match self.stream.read(&mut self.chunk).await {
+            match self.reader.read_buf(self.decoder.space()).await {
                 Ok(0) => return Err(DownReason::Closed),
-                Ok(read) => self.decoder.push(&self.chunk[..read]),
+                Ok(_) => {}
                 Err(error) => return Err(DownReason::Io(error.to_string())),
             }
         }

@@ -22,6 +22,8 @@ const MAX_LIST_ITEMS: usize = 50_000;
 pub(super) enum Reply {
     /// Our keep-alive, sent at that time.
     Ping(Instant),
+    /// Our wish for fewer events.
+    Filter,
     /// One response.
     Response(oneshot::Sender<Result<Message, ActionError>>),
     /// A response, then items, then a closing event.
@@ -33,6 +35,11 @@ pub(super) enum Reply {
 }
 
 impl Reply {
+    /// For an action whose answer does not matter.
+    pub(super) fn nobody() -> Self {
+        Self::Response(oneshot::channel().0)
+    }
+
     pub(super) fn list(reply: oneshot::Sender<Result<Vec<Message>, ActionError>>) -> Self {
         Self::List {
             reply: Some(reply),
@@ -43,7 +50,7 @@ impl Reply {
     /// Whether nobody waits any more.
     pub(super) fn is_abandoned(&self) -> bool {
         match self {
-            Self::Ping(_) => false,
+            Self::Ping(_) | Self::Filter => false,
             Self::Response(reply) => reply.is_closed(),
             Self::List { reply, .. } => reply.as_ref().is_none_or(oneshot::Sender::is_closed),
         }
@@ -56,7 +63,7 @@ impl Reply {
             Self::List {
                 reply: Some(reply), ..
             } => drop(reply.send(Err(error))),
-            Self::Ping(_) | Self::List { reply: None, .. } => {}
+            Self::Ping(_) | Self::Filter | Self::List { reply: None, .. } => {}
         }
     }
 }
@@ -76,6 +83,8 @@ pub(super) struct Pending {
     next: u64,
     entries: BTreeMap<u64, Entry>,
     lists: usize,
+    /// The last slow action that was written.
+    slow: Option<u64>,
     shared: Arc<Shared>,
 }
 
@@ -86,6 +95,7 @@ impl Pending {
             next: 0,
             entries: BTreeMap::new(),
             lists: 0,
+            slow: None,
             shared,
         }
     }
@@ -95,7 +105,10 @@ impl Pending {
         format!("{}-{}", self.prefix, self.next)
     }
 
-    pub(super) fn insert(&mut self, reply: Reply) {
+    pub(super) fn insert(&mut self, reply: Reply, is_slow: bool) {
+        if is_slow || matches!(reply, Reply::List { .. }) {
+            self.slow = Some(self.next);
+        }
         self.lists += usize::from(matches!(reply, Reply::List { .. }));
         let entry = Entry {
             answered: false,
@@ -103,7 +116,7 @@ impl Pending {
         };
         self.entries.insert(self.next, entry);
         self.next += 1;
-        self.count();
+        self.shared.in_flight.fetch_add(1, Relaxed);
     }
 
     /// Whether one more action may be written. Actions that nobody waits for
@@ -139,6 +152,14 @@ impl Pending {
         let reply = self.remove(number)?;
         match reply {
             Reply::Ping(sent) => return Some(sent),
+            Reply::Filter if rejected => {
+                let reason = response.get("Message").unwrap_or_default();
+                tracing::warn!(
+                    %reason,
+                    "Asterisk sets no event filter: the account needs write = system, or eventfilter in manager.conf"
+                );
+            }
+            Reply::Filter => {}
             reply if rejected => reply.fail(rejection(&response)),
             Reply::Response(reply) => drop(reply.send(Ok(response))),
             Reply::List { .. } => {}
@@ -146,21 +167,40 @@ impl Pending {
         None
     }
 
-    /// Takes an event if it belongs to a list; gives it back otherwise.
-    pub(super) fn list_event(&mut self, event: Message) -> Option<Message> {
-        if self.lists == 0 {
-            return Some(event);
-        }
-        let number = event.action_id().and_then(|id| self.number(&id));
-        let Some(number) = number else {
-            return Some(event);
+    /// Whether a slow action is being worked on, and somebody still waits for it.
+    pub(super) fn is_slow_in_flight(&self) -> bool {
+        self.slow
+            .and_then(|number| self.entries.get(&number))
+            .is_some_and(|entry| !entry.reply.is_abandoned())
+    }
+
+    /// Whether an event may belong to a list.
+    pub(super) fn awaits_list(&self) -> bool {
+        self.lists > 0
+    }
+
+    /// Whether an event belongs to a list.
+    pub(super) fn is_of_list(&self, event: &Message) -> bool {
+        self.list_of(event).is_some()
+    }
+
+    fn list_of(&self, event: &Message) -> Option<u64> {
+        let number = self.number(&event.action_id()?)?;
+        let entry = self.entries.get(&number)?;
+        matches!(entry.reply, Reply::List { .. }).then_some(number)
+    }
+
+    /// Takes an event that belongs to a list.
+    pub(super) fn list_event(&mut self, event: Message) {
+        let Some(number) = self.list_of(&event) else {
+            return;
         };
         let Some(Entry {
             reply: Reply::List { reply, items },
             ..
         }) = self.entries.get_mut(&number)
         else {
-            return Some(event);
+            return;
         };
         let state = event.get("EventList").unwrap_or_default();
         let cancelled = state.eq_ignore_ascii_case("cancelled");
@@ -175,22 +215,22 @@ impl Pending {
                 _ => {}
             }
         } else if items.len() < MAX_LIST_ITEMS && reply.as_ref().is_some_and(|r| !r.is_closed()) {
-            items.push(event);
+            // A list may be long and live long; the buffers it came in may not.
+            items.push(event.detached());
         } else if let Some(reply) = reply.take() {
             // The entry stays, to swallow the rest of the list.
             *items = Vec::new();
             drop(reply.send(Err(ActionError::ListTooLong)));
         }
-        None
     }
 
     /// The link is lost: whatever was written may have happened.
     pub(super) fn fail_all(&mut self) {
         for (_, entry) in std::mem::take(&mut self.entries) {
+            self.shared.in_flight.fetch_sub(1, Relaxed);
             entry.reply.fail(ActionError::UnknownOutcome);
         }
         self.lists = 0;
-        self.count();
     }
 
     fn number(&self, id: &str) -> Option<u64> {
@@ -224,13 +264,8 @@ impl Pending {
     fn remove(&mut self, number: u64) -> Option<Reply> {
         let entry = self.entries.remove(&number)?;
         self.lists -= usize::from(matches!(entry.reply, Reply::List { .. }));
-        self.count();
+        self.shared.in_flight.fetch_sub(1, Relaxed);
         Some(entry.reply)
-    }
-
-    fn count(&self) {
-        let count = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
-        self.shared.in_flight.store(count, Relaxed);
     }
 }
 
@@ -258,7 +293,7 @@ mod tests {
 
     fn send(pending: &mut Pending) -> Answer {
         let (reply, answer) = oneshot::channel();
-        pending.insert(Reply::Response(reply));
+        pending.insert(Reply::Response(reply), false);
         answer
     }
 
@@ -314,32 +349,32 @@ mod tests {
     fn a_list_is_bounded_and_its_rest_is_swallowed() {
         let mut pending = pending();
         let (reply, mut answer) = oneshot::channel();
-        pending.insert(Reply::list(reply));
+        pending.insert(Reply::list(reply), true);
         pending.response(frame(&[("Response", "Success"), ("ActionID", "t-0")]));
         let item = frame(&[("Event", "Item"), ("ActionID", "t-0")]);
         for _ in 0..=MAX_LIST_ITEMS {
-            assert_eq!(pending.list_event(item.clone()), None);
+            pending.list_event(item.clone());
         }
         assert_eq!(answer.try_recv().unwrap(), Err(ActionError::ListTooLong));
-        assert_eq!(pending.list_event(item), None);
+        pending.list_event(item);
         let end = frame(&[("Event", "ItemComplete"), ("ActionID", "t-0")]);
-        assert_eq!(pending.list_event(end), None);
+        pending.list_event(end);
         assert!(pending.entries.is_empty());
         assert_eq!(pending.lists, 0);
     }
 
     #[test]
-    fn events_of_others_are_given_back() {
+    fn events_of_others_belong_to_no_list() {
         let mut pending = pending();
         let (reply, _answer) = oneshot::channel();
-        pending.insert(Reply::list(reply));
+        pending.insert(Reply::list(reply), true);
         let _single = send(&mut pending);
         for id in ["t-1", "t-9", "x-0", "t-", "", "t0"] {
             let event = frame(&[("Event", "OriginateResponse"), ("ActionID", id)]);
-            assert!(pending.list_event(event).is_some(), "{id}");
+            assert!(!pending.is_of_list(&event), "{id}");
         }
         let event = frame(&[("Event", "Newchannel")]);
-        assert!(pending.list_event(event).is_some());
+        assert!(!pending.is_of_list(&event));
     }
 
     #[test]

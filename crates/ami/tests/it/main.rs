@@ -1,9 +1,12 @@
 //! The crate seen from outside: golden frames, properties of the codec, and the
 //! client against a scripted server on loopback sockets.
 
+mod actions;
 mod client;
 mod codec;
-#[cfg(test)]
+mod consumers;
 mod events;
+mod golden;
 #[cfg(test)]
 mod server;
+mod sessions;

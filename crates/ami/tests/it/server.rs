@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use strowger_ami::{
-    Auth, Client, ClientConfig, Decoded, Decoder, Message, Notice, connect, encode_banner,
-    encode_frame,
+    Auth, Client, ClientConfig, Consumer, Decoded, Decoder, Events, Message, Notice, connect,
+    encode_banner, encode_frame,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,16 +23,17 @@ pub(crate) async fn soon<F: Future>(what: &str, step: F) -> F::Output {
 /// A client, its notices and the listener it connects to.
 pub(crate) struct Rig {
     pub(crate) client: Client,
-    pub(crate) notices: mpsc::Receiver<Notice>,
+    pub(crate) notices: Events,
     pub(crate) tracker: TaskTracker,
     pub(crate) cancel: CancellationToken,
     listener: TcpListener,
 }
 
-/// Short pauses, patient deadlines, no wait for the boot.
+/// Short pauses, patient deadlines, no wait for the boot, one session.
 pub(crate) fn config() -> ClientConfig {
     ClientConfig {
         auth: Auth::Plain,
+        two_sessions: false,
         boot_wait: Duration::ZERO,
         backoff_min: Duration::from_millis(1),
         backoff_max: Duration::from_millis(10),
@@ -44,12 +44,16 @@ pub(crate) fn config() -> ClientConfig {
 
 impl Rig {
     pub(crate) async fn new(config: ClientConfig) -> Self {
+        Self::with(config, Consumer::call_state()).await
+    }
+
+    pub(crate) async fn with(config: ClientConfig, consumer: Consumer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let tracker = TaskTracker::new();
         let cancel = CancellationToken::new();
         let config = ClientConfig { port, ..config };
-        let (client, notices) = connect(config, &tracker, cancel.clone());
+        let (client, notices) = connect(config, consumer, &tracker, cancel.clone());
         Self {
             client,
             notices,
@@ -61,7 +65,11 @@ impl Rig {
 
     /// A client that is logged in, with its `Up` taken.
     pub(crate) async fn up(config: ClientConfig) -> (Self, Peer) {
-        let mut rig = Self::new(config).await;
+        Self::up_with(config, Consumer::call_state()).await
+    }
+
+    pub(crate) async fn up_with(config: ClientConfig, consumer: Consumer) -> (Self, Peer) {
+        let mut rig = Self::with(config, consumer).await;
         let peer = rig.logged_in().await;
         assert!(matches!(rig.notice().await, Notice::Up { .. }));
         (rig, peer)
@@ -72,6 +80,13 @@ impl Rig {
         let mut peer = self.accept_silently().await;
         peer.write(&encode_banner("11.0.0")).await;
         peer
+    }
+
+    /// Whether no connection comes for so long.
+    pub(crate) async fn nobody_connects(&self, within: Duration) -> bool {
+        tokio::time::timeout(within, self.listener.accept())
+            .await
+            .is_err()
     }
 
     pub(crate) async fn accept_silently(&self) -> Peer {
@@ -85,16 +100,16 @@ impl Rig {
     /// Accepts a connection, and a plain login on it.
     pub(crate) async fn logged_in(&self) -> Peer {
         let mut peer = self.accept().await;
-        let login = peer.action("Login").await;
-        peer.answer(
-            &login,
-            &[
-                ("Response", "Success"),
-                ("Message", "Authentication accepted"),
-            ],
-        )
-        .await;
+        peer.login().await;
         peer.settings().await;
+        peer
+    }
+
+    /// The second session of a link, for call control.
+    pub(crate) async fn control(&self) -> Peer {
+        let mut peer = self.accept().await;
+        let login = peer.login().await;
+        assert_eq!(login.get("Events").unwrap(), "off");
         peer
     }
 
@@ -146,6 +161,15 @@ impl Peer {
         }
     }
 
+    /// Whether the client, asked for a sign of life in between, sends nothing else.
+    pub(crate) async fn has_nothing_more(&mut self) -> bool {
+        // A Ping is written behind whatever the client wanted to send.
+        let next = self.next().await.expect("an action");
+        self.answer(&next, &[("Response", "Success"), ("Ping", "Pong")])
+            .await;
+        next.name() == "Ping"
+    }
+
     /// The next action other than a Ping, which must be `name`. Pings are answered.
     pub(crate) async fn action(&mut self, name: &str) -> Message {
         loop {
@@ -158,6 +182,15 @@ impl Peer {
             assert_eq!(action.name(), name);
             return action;
         }
+    }
+
+    /// Accepts a plain login.
+    pub(crate) async fn login(&mut self) -> Message {
+        let login = self.action("Login").await;
+        let accepted = ("Message", "Authentication accepted");
+        self.answer(&login, &[("Response", "Success"), accepted])
+            .await;
+        login
     }
 
     /// Answers the question for the version that follows a login.

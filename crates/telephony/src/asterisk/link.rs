@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use strowger_ami::{
-    ActionError, Client, Message, Notice,
+    ActionError, Client, Events, Message, Notice,
     actions::{self, OriginateRequest},
 };
 use strowger_core::telephony::{
@@ -34,11 +34,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) async fn run(
-        self,
-        mut notices: mpsc::Receiver<Notice>,
-        mut sync_requests: mpsc::Receiver<()>,
-    ) {
+    pub(super) async fn run(self, mut notices: Events, mut sync_requests: mpsc::Receiver<()>) {
         // A server whose channels are not known is not used: a list that failed is asked again.
         let mut retry_at = None;
         loop {
@@ -104,7 +100,7 @@ impl Link {
             Notice::AuthenticationRefused { message } => {
                 error!(
                     %server, %message,
-                    "Asterisk refused the manager account: check asterisk.servers username and secret against manager.conf"
+                    "Asterisk refused the manager account: correct username and secret in asterisk.servers and restart, or correct manager.conf and reload this service"
                 );
                 self.shared
                     .tell(Event::LinkDown {
@@ -118,7 +114,7 @@ impl Link {
     }
 
     /// Reads all channels and tells them, while events go on.
-    async fn snapshot(&self, notices: &mut mpsc::Receiver<Notice>) -> Snapshot {
+    async fn snapshot(&self, notices: &mut Events) -> Snapshot {
         let mut overlay = Overlay::default();
         let list = self.client.list(actions::core_show_channels());
         tokio::pin!(list);
@@ -148,7 +144,7 @@ impl Link {
         };
         match list {
             Ok(items) => {
-                let channels = overlay.over(items.iter().filter_map(live_channel).collect());
+                let channels = overlay.over(items.into_iter().filter_map(live_channel).collect());
                 let server = self.name.clone();
                 let snapshot = Event::Snapshot { server, channels };
                 if self.shared.tell(snapshot).await {

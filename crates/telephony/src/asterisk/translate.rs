@@ -1,70 +1,78 @@
 //! AMI events as core events. Pure.
 
+use std::borrow::Cow;
+
 use strowger_ami::{
     Message,
-    event::{ChannelState, Event as Ami},
+    event::{Channel, ChannelState, Event as Ami, EventKind, EventSet, lists::CoreShowChannel},
 };
 use strowger_core::telephony::{ChannelId, Event, LiveChannel};
+
+/// The events that mean something to the switchboard: [`translate`] knows each.
+pub(super) const WANTED: EventSet = EventSet::of(&[
+    EventKind::NewChannel,
+    EventKind::NewState,
+    EventKind::DialEnd,
+    EventKind::OriginateResponse,
+    EventKind::BridgeEnter,
+    EventKind::BridgeLeave,
+    EventKind::Hangup,
+]);
 
 /// What an AMI event means to the switchboard, if anything.
 pub(super) fn translate(event: &Ami) -> Option<Event> {
     match event {
         Ami::NewChannel(event) => Some(Event::Created {
-            channel: id(&event.channel.uniqueid),
+            channel: id(event.channel()),
         }),
         Ami::NewState(event) => {
-            let channel = id(&event.channel.uniqueid);
-            match event.channel.state {
+            let channel = id(event.channel());
+            match event.channel().state() {
                 ChannelState::Ringing => Some(Event::Ringing { channel }),
                 ChannelState::Up => Some(Event::Answered { channel }),
                 _ => None,
             }
         }
-        Ami::DialEnd(dial) => dial.dest.as_ref().map(|dest| Event::DialEnded {
-            channel: id(&dest.uniqueid),
-            status: dial.dial_status.clone(),
+        Ami::DialEnd(dial) => dial.dest().map(|dest| Event::DialEnded {
+            channel: id(dest),
+            status: dial
+                .dial_status()
+                .map_or(String::new(), |status| status.as_str().to_owned()),
         }),
         Ami::OriginateResponse(response) => {
-            response
-                .uniqueid
-                .as_ref()
-                .map(|uniqueid| Event::OriginateEnded {
-                    channel: id(uniqueid),
-                    reason: u8::try_from(response.reason).unwrap_or(0),
-                })
+            response.uniqueid().map(|uniqueid| Event::OriginateEnded {
+                channel: ChannelId::from(&*uniqueid),
+                reason: u8::try_from(response.reason()).unwrap_or(0),
+            })
         }
         Ami::BridgeEnter(event) => Some(Event::BridgeEntered {
-            channel: id(&event.channel.uniqueid),
-            bridge: event.bridge.uniqueid.clone(),
+            channel: id(event.channel()),
+            bridge: event.bridge().uniqueid().into_owned(),
         }),
         Ami::BridgeLeave(event) => Some(Event::BridgeLeft {
-            channel: id(&event.channel.uniqueid),
+            channel: id(event.channel()),
         }),
         Ami::Hangup(hangup) => Some(Event::HungUp {
-            channel: id(&hangup.channel.uniqueid),
-            cause: hangup.cause,
-            tech_cause: hangup.tech_cause.clone(),
+            channel: id(hangup.channel()),
+            cause: hangup.cause(),
+            tech_cause: hangup.tech_cause().map(Cow::into_owned),
         }),
         _ => None,
     }
 }
 
 /// One item of `CoreShowChannels`.
-pub(super) fn live_channel(item: &Message) -> Option<LiveChannel> {
-    let uniqueid = item.get("Uniqueid").filter(|text| !text.is_empty())?;
+pub(super) fn live_channel(item: Message) -> Option<LiveChannel> {
+    let item = CoreShowChannel::new(item).ok()?;
     Some(LiveChannel {
-        channel: id(&uniqueid),
-        // `ChannelState` 6 is Up.
-        up: item.get("ChannelState").as_deref() == Some("6"),
-        bridge: item
-            .get("BridgeId")
-            .filter(|text| !text.is_empty())
-            .map(std::borrow::Cow::into_owned),
+        channel: id(item.channel()),
+        up: item.channel().state() == ChannelState::Up,
+        bridge: item.bridge_id().map(Cow::into_owned),
     })
 }
 
-fn id(uniqueid: &str) -> ChannelId {
-    ChannelId::from(uniqueid)
+fn id(channel: Channel<'_>) -> ChannelId {
+    ChannelId::from(&*channel.uniqueid())
 }
 
 /// Changes seen while a list of channels is being read: the list shows the state of its

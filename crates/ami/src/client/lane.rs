@@ -1,0 +1,231 @@
+//! The reading and writing of one session.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::dispatch::Dispatch;
+use super::handshake::Session;
+use super::health::Shared;
+use super::keepalive::KeepAlive;
+use super::pending::{Pending, Reply};
+use super::{ActionError, ClientConfig, Command, DownReason};
+use crate::actions;
+use crate::event::EventSet;
+
+/// Bytes that may wait for a server that does not read; then no more actions
+/// are taken from the queues.
+const MAX_UNWRITTEN_BYTES: usize = 64 * 1024;
+
+/// What one session does: the actions that are sent on it, and their answers.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// Actions that take Asterisk no time.
+    pub(super) quick: Option<mpsc::Receiver<Command>>,
+    /// Actions that may keep the session busy: one is sent at a time, so that on a
+    /// session with both kinds a quick one waits for one slow one at most.
+    pub(super) slow: Option<mpsc::Receiver<Command>>,
+    pub(super) prefix: String,
+    pending: Pending,
+    output: BytesMut,
+    shared: Arc<Shared>,
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub(super) enum End {
+    Lost(DownReason),
+    /// Nobody consumes anything any more.
+    Stop,
+}
+
+impl Lane {
+    pub(super) fn new(prefix: String, shared: Arc<Shared>) -> Self {
+        Self {
+            quick: None,
+            slow: None,
+            pending: Pending::new(prefix.clone(), Arc::clone(&shared)),
+            prefix,
+            output: BytesMut::new(),
+            shared,
+        }
+    }
+
+    /// Serves a session until it ends. With `events`, it is the session that
+    /// carries them.
+    pub(super) async fn serve(
+        &mut self,
+        session: &mut Session,
+        config: &ClientConfig,
+        mut dispatch: Option<&mut Dispatch>,
+    ) -> End {
+        let Session {
+            reader,
+            writer,
+            decoder,
+            mask,
+            ..
+        } = session;
+        let carries_events = dispatch.is_some();
+        let mut nobody = Dispatch::nobody(&self.shared);
+        let dispatch = dispatch.get_or_insert(&mut nobody);
+        let mut filtered = dispatch.wanted();
+        if carries_events {
+            self.filter(filtered, config);
+        }
+        let mut alive = KeepAlive::new(config);
+        let mut paused_since: Option<Instant> = None;
+        let ping = dispatch.take(decoder, &mut self.pending, Instant::now());
+        self.answered(ping, &mut alive);
+        loop {
+            let has_room = self.output.len() < MAX_UNWRITTEN_BYTES && self.pending.has_room();
+            let takes_slow = has_room && !self.pending.is_slow_in_flight();
+            match (paused_since, dispatch.needs_room()) {
+                (None, true) => paused_since = Some(Instant::now()),
+                (Some(since), false) => {
+                    paused_since = None;
+                    self.shared.count_pause(since.elapsed());
+                    // What the server has sent meanwhile is still to be read.
+                    alive.heard();
+                }
+                (None, false) | (Some(_), true) => {}
+            }
+            let reads = paused_since.is_none();
+            tokio::select! {
+                read = reader.read_buf(decoder.space()), if reads => match read {
+                    Ok(0) => return End::Lost(DownReason::Closed),
+                    Ok(_) => {
+                        let now = Instant::now();
+                        alive.heard();
+                        let ping = dispatch.take(decoder, &mut self.pending, now);
+                        self.answered(ping, &mut alive);
+                    }
+                    Err(error) => return End::Lost(DownReason::Io(error.to_string())),
+                },
+                written = writer.write_buf(&mut self.output), if !self.output.is_empty() => {
+                    // TLS holds bytes back until it is told that there are no more.
+                    let written = match written {
+                        Ok(_) if self.output.is_empty() => writer.flush().await,
+                        Ok(_) => Ok(()),
+                        Err(error) => Err(error),
+                    };
+                    if let Err(error) = written {
+                        return End::Lost(DownReason::Io(error.to_string()));
+                    }
+                }
+                Some(command) = next(&mut self.quick), if has_room => self.send(command),
+                Some(command) = next(&mut self.slow), if takes_slow => self.send(command),
+                () = self.shared.room.notified(), if !reads => {}
+                () = self.shared.changed.notified(), if carries_events => {
+                    dispatch.refresh();
+                    if !dispatch.has_consumers() {
+                        return End::Stop;
+                    }
+                    let wanted = dispatch.wanted();
+                    if *mask != wanted.mask() {
+                        *mask = wanted.mask();
+                        self.write_own(&actions::events(mask), Reply::nobody());
+                    }
+                    if wanted != filtered {
+                        filtered = wanted;
+                        self.filter(wanted, config);
+                        // No filter takes another back, but one lets all through.
+                        if config.server_filters && wanted.filters().is_empty() {
+                            self.write_own(&actions::filter("^Event: "), Reply::Filter);
+                        }
+                    }
+                }
+                () = sleep_until(alive.deadline()), if reads => {
+                    if alive.is_dead() {
+                        return End::Lost(DownReason::Silent);
+                    }
+                    alive.pinged();
+                    self.write_own(&actions::ping(), Reply::Ping(Instant::now()));
+                }
+            }
+        }
+    }
+
+    fn answered(&self, ping_sent: Option<Instant>, alive: &mut KeepAlive) {
+        if let Some(sent) = ping_sent {
+            self.shared.set_rtt(sent.elapsed());
+            alive.answered();
+        }
+    }
+
+    /// Writes an action to the output, unless its sender has gone meanwhile.
+    fn send(&mut self, command: Command) {
+        let Command { action, reply } = command;
+        if reply.is_abandoned() {
+            return;
+        }
+        match action.encode(&self.pending.next_id()) {
+            Ok(bytes) => {
+                self.output.extend_from_slice(&bytes);
+                self.pending.insert(reply, action.is_slow());
+            }
+            Err(error) => reply.fail(error.into()),
+        }
+    }
+
+    /// Writes an action of the link itself, which is always well-formed.
+    fn write_own(&mut self, action: &crate::Action, reply: Reply) {
+        if let Ok(bytes) = action.encode(&self.pending.next_id()) {
+            self.output.extend_from_slice(&bytes);
+            self.pending.insert(reply, false);
+        }
+    }
+
+    /// Asks Asterisk to send no other events. A filter more lets more through, and
+    /// none can be taken back: what is no longer wanted is dropped here.
+    fn filter(&mut self, wanted: EventSet, config: &ClientConfig) {
+        if !config.server_filters {
+            return;
+        }
+        for filter in wanted.filters() {
+            self.write_own(&actions::filter(&filter), Reply::Filter);
+        }
+    }
+
+    /// The session is over: what was written may have happened, what was not
+    /// written is not sent to a server that has started anew.
+    pub(super) fn fail_all(&mut self) {
+        self.pending.fail_all();
+        self.output.clear();
+        for queue in [&mut self.quick, &mut self.slow].into_iter().flatten() {
+            while let Ok(command) = queue.try_recv() {
+                command.reply.fail(ActionError::NotConnected);
+            }
+        }
+    }
+
+    /// The next action while there is no session, to be refused.
+    pub(super) async fn refused(&mut self) -> Command {
+        loop {
+            tokio::select! {
+                Some(command) = next(&mut self.quick) => return command,
+                Some(command) = next(&mut self.slow) => return command,
+                else => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Takes no more actions, and refuses those that wait.
+    pub(super) fn close(&mut self) {
+        for queue in [&mut self.quick, &mut self.slow].into_iter().flatten() {
+            queue.close();
+        }
+        self.fail_all();
+    }
+}
+
+/// The next action of a queue; never, of none.
+async fn next(queue: &mut Option<mpsc::Receiver<Command>>) -> Option<Command> {
+    match queue {
+        Some(queue) => queue.recv().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,182 @@
+//! AMI over TLS (`tlsenable` in `manager.conf`, port 5039).
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+};
+
+/// Whom to trust on an encrypted connection.
+#[derive(Clone)]
+pub struct Tls {
+    pub(super) config: Arc<rustls::ClientConfig>,
+    pub(super) server_name: Option<ServerName<'static>>,
+}
+
+/// Why no trust can be founded on what was given.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The text is no PEM, or holds no certificate.
+    #[error("there is no certificate in the PEM text")]
+    NoCertificate,
+    /// A certificate cannot be used.
+    #[error("a certificate cannot be used: {0}")]
+    Certificate(#[from] Error),
+    /// The name is no host name and no address.
+    #[error("{0:?} is no name of a server")]
+    ServerName(String),
+}
+
+impl Tls {
+    /// Trusts the certificates of a PEM text: of authorities, or of the server
+    /// itself.
+    ///
+    /// Asterisk is usually given a certificate that it has signed itself. Such a
+    /// one is accepted if it is, byte by byte, one of these, whatever its name and
+    /// dates are. Any other must be signed by one of these and be valid for the
+    /// name.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn trusting(pem: &[u8]) -> Result<Self, TlsError> {
+        let known: Vec<_> = CertificateDer::pem_slice_iter(pem)
+            .collect::<Result<_, _>>()
+            .map_err(|_| TlsError::NoCertificate)?;
+        if known.is_empty() {
+            return Err(TlsError::NoCertificate);
+        }
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        for certificate in &known {
+            roots.add(certificate.clone())?;
+        }
+        let authorities =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .build()
+                .map_err(|error| Error::General(error.to_string()))?;
+        let verifier = Verifier {
+            known,
+            authorities,
+            provider: Arc::clone(&provider),
+        };
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Self::with_config(Arc::new(config)))
+    }
+
+    /// With a configuration of one's own, for client certificates and the like.
+    pub fn with_config(config: Arc<rustls::ClientConfig>) -> Self {
+        Self {
+            config,
+            server_name: None,
+        }
+    }
+
+    /// The name that the server's certificate must have, if it is not the
+    /// [`host`](crate::ClientConfig::host) that is connected to.
+    ///
+    /// # Errors
+    /// [`TlsError::ServerName`].
+    pub fn server_name(mut self, name: &str) -> Result<Self, TlsError> {
+        let parsed = ServerName::try_from(name.to_owned());
+        self.server_name = Some(parsed.map_err(|_| TlsError::ServerName(name.to_owned()))?);
+        Ok(self)
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("server_name", &self.server_name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Accepts the very certificates that it knows, and what they have signed.
+#[derive(Debug)]
+struct Verifier {
+    known: Vec<CertificateDer<'static>>,
+    authorities: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
+}
+
+/// Says what to do about a certificate that is not trusted.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0}: the server's certificate is neither one of the trusted ones nor signed by one of them"
+)]
+struct NotTrusted(String);
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.known.iter().any(|known| known == end_entity) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        self.authorities
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            .map_err(|error| match error {
+                Error::InvalidCertificate(
+                    reason @ (CertificateError::UnknownIssuer | CertificateError::BadSignature),
+                ) => {
+                    let advice = NotTrusted(format!("{reason:?}"));
+                    let other = CertificateError::Other(OtherError(Arc::new(advice)));
+                    Error::InvalidCertificate(other)
+                }
+                error => error,
+            })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let schemes = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, dss, schemes)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let schemes = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, dss, schemes)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_trust_without_a_certificate() {
+        for bad in [&b""[..], b"text", b"-----BEGIN CERTIFICATE-----\n!\n"] {
+            assert!(matches!(Tls::trusting(bad), Err(TlsError::NoCertificate)));
+        }
+    }
+}
