@@ -5,25 +5,30 @@ set -euo pipefail
 
 usage() {
     cat <<'USAGE'
-Usage: lab-asterisk.sh [--dir DIR] COMMAND
+Usage: lab-asterisk.sh [--dir DIR] [--asterisk 16|22] COMMAND
 
   root                 make the root directory with Asterisk in it (once; a minute)
   start [--agi URL]    start both instances, fresh and configured (makes the root first);
                        if they run, only apply what changed. Recordings of the run
-                       before are removed, its logs kept as log.previous
+                       before are removed, its logs kept as log.previous. A lab of the
+                       other version is stopped first
   stop                 stop both
   restart-pbx          `core restart now` on the exchange
   status               what runs where
   rx pbx|carrier CMD   run a command on the console of an instance
   paths                directories, addresses and secret files, as name=value
-  clean                stop both and remove everything but the root
+  clean                stop both and remove everything but the roots
 
+  --asterisk 16|22     which Asterisk `root` makes and `start` starts (default
+                       ${STROWGER_LAB_ASTERISK}, else 22); the other commands are for
+                       the one that was started last
   --dir DIR            where all this lives (default ${STROWGER_LAB}, else
                        ~/.cache/strowger/lab); one lab runs at a time per machine
   --agi URL            where the daemon answers FastAGI (default agi://127.0.0.1:4573)
 
-The exchange (pbx)   SIP 127.0.0.1:5060, AMI 127.0.0.1:5038, user strowger;
-                     trunk `carrier`, stations 1001 to 1020;
+The exchange (pbx)   SIP 127.0.0.1:5060, AMI 127.0.0.1:5038 and, over TLS, 5039;
+                     users strowger, and lab for tests of the protocol;
+                     trunk `carrier`, stations 1001 to 1020; queue lab-queue;
                      named pbx to the daemon
 The carrier          SIP 127.0.0.2:5060, AMI 127.0.0.2:5038, user lab
 The phones           SIP 127.0.0.3:5060, registered as 1001 to 1020
@@ -35,22 +40,29 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 source "$here/scripts/lib/asterisk.sh"
 # shellcheck source=scripts/lib/lab-carrier.sh
 source "$here/scripts/lib/lab-carrier.sh"
+# shellcheck source=scripts/lib/lab-exchange.sh
+source "$here/scripts/lib/lab-exchange.sh"
 
 lab=${STROWGER_LAB:-${XDG_CACHE_HOME:-$HOME/.cache}/strowger/lab}
+asterisk=${STROWGER_LAB_ASTERISK:-22}
 agi_url=agi://127.0.0.1:4573
 stations=$(seq -s ' ' 1001 1020)
 
-if [[ ${1:-} == --dir ]]; then
+while [[ ${1:-} =~ ^--(dir|asterisk)$ ]]; do
     need_value "$1" $#
-    lab=$2
+    if [[ $1 == --dir ]]; then lab=$2; else asterisk=$2; fi
     shift 2
-fi
+done
 command=${1:-}
 (($# == 0)) || shift
 
 [[ $lab == /* ]] || lab=$PWD/$lab
 [[ $lab =~ ^[A-Za-z0-9/._+@~-]+$ ]] || die "the lab directory '$lab' must have a plain name, without blanks"
-root=$lab/root
+case $asterisk in
+    22) root=$lab/root suite=sid ;;
+    16) root=$lab/root-16 suite=bullseye ;;
+    *) die "there is no lab with Asterisk '$asterisk': it is 16 or 22" ;;
+esac
 
 need_root() {
     ((EUID == 0)) || die "the lab needs root, for debootstrap and chroot: run it with sudo, or as root in a container"
@@ -65,12 +77,19 @@ lock_lab() {
 
 # --- The root directory -----------------------------------------------------------------
 
-# The mirror that this machine is already configured to use.
+# The mirror that this machine is already configured to use, or else the first that has
+# the release: old ones move to the archive.
 mirror() {
-    local found
+    local found candidate
     found=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
         grep -Eo '^(deb .*|URIs:.*)' | grep -Eo 'https?://[^ ]+/debian/?( |$)' | head -n 1 | tr -d ' ')
-    printf '%s' "${STROWGER_LAB_MIRROR:-${found:-http://deb.debian.org/debian}}"
+    for candidate in ${STROWGER_LAB_MIRROR:-} $found http://deb.debian.org/debian http://archive.debian.org/debian; do
+        if wget -q --tries=2 --timeout=20 -O /dev/null "${candidate%/}/dists/$suite/InRelease"; then
+            printf '%s' "$candidate"
+            return
+        fi
+    done
+    die "no mirror with Debian $suite answers: name one with STROWGER_LAB_MIRROR"
 }
 
 make_root() {
@@ -83,14 +102,15 @@ make_root() {
             die "debootstrap could not be installed: try apt-get install debootstrap by hand"
         fi
     fi
-    local new=$lab/root.new log=$lab/debootstrap.log
+    local new=$root.new log=$lab/debootstrap.log from
     # Left by a run that was interrupted.
     umount "$new/proc" "$new/sys" 2>/dev/null || true
     rm -rf --one-file-system "$new"
-    say "Making $root with Asterisk from Debian sid (about a minute, 500 MB, once)"
+    from=$(mirror)
+    say "Making $root with Asterisk from Debian $suite (about a minute, 500 MB, once)"
     debootstrap --variant=minbase \
         --include=asterisk,asterisk-core-sounds-en-gsm,asterisk-moh-opsound-gsm,ca-certificates \
-        sid "$new" "$(mirror)" >"$log" 2>&1 || {
+        "$suite" "$new" "$from" >"$log" 2>&1 || {
         tail -n 20 "$log" >&2
         die "debootstrap failed; its whole log is $log"
     }
@@ -105,6 +125,12 @@ make_root() {
 # --- Instances ----------------------------------------------------------------------------
 # Each lives in $root/lab/NAME. $lab/NAME leads there, outside the root and inside it, so
 # that a path which Asterisk names (a recording) is the path on this machine.
+
+# The root of the lab that was started last: its instances use the addresses.
+started_root() {
+    local link
+    if link=$(readlink "$lab/pbx"); then printf '%s/%s' "$lab" "${link%%/*}"; else printf '%s' "$root"; fi
+}
 
 home() { printf '%s/lab/%s' "$root" "$1"; }
 control() { printf 'chroot %s asterisk -C %s/%s/etc/asterisk.conf' "$root" "$lab" "$1"; }
@@ -140,7 +166,7 @@ prepare_root() {
     for name in pbx carrier; do
         # Relative, so that it also leads there for who looks into the root from outside.
         ln -sfnr "$root/lab/$name" "$root$lab/$name"
-        ln -sfn "root/lab/$name" "$lab/$name"
+        ln -sfn "$(basename "$root")/lab/$name" "$lab/$name"
     done
 }
 
@@ -159,11 +185,15 @@ prepare_instance() { # NAME: empty directories; the logs of last time stay besid
     new_secret "$dir/manager.secret"
 }
 
+modules() { dirname "$(find "$root/usr/lib" -name chan_pjsip.so | head -n 1)"; }
+
 write_asterisk_conf() { # NAME
+    local modules
+    modules=$(modules)
     cat >"$(home "$1")/etc/asterisk.conf" <<CONF
 [directories]
 astetcdir => $lab/$1/etc
-astmoddir => $(dirname "$(find "$root/usr/lib" -name chan_pjsip.so -printf '/usr/lib/%P\n' | head -n 1)")
+astmoddir => ${modules#"$root"}
 astvarlibdir => $lab/$1/lib
 astdbdir => $lab/$1/db
 astkeydir => $lab/$1/lib
@@ -185,7 +215,7 @@ CONF
 hand_over() { # NAME: Asterisk drops root
     chown -R --reference="$root/var/lib/asterisk" "$(home "$1")"
     chmod 0755 "$(home "$1")"
-    chown root:root "$(home "$1")/manager.secret"
+    chown root:root "$(home "$1")"/manager*.secret
 }
 
 launch() { # NAME
@@ -248,6 +278,10 @@ CONF
 start() {
     make_root
     need_root
+    local chosen=$root
+    root=$(started_root)
+    [[ $root == "$chosen" ]] || stop
+    root=$chosen
     if running_pid pbx >/dev/null && running_pid carrier >/dev/null; then
         configure_pbx
         say "Both instances run already."
@@ -259,6 +293,7 @@ start() {
     prepare_instance carrier
     prepare_instance pbx
     new_secret "$lab/station.secret"
+    new_secret "$lab/pbx/manager-lab.secret"
 
     # The exchange: the stock configuration of its package, then the same scripts that
     # configure any server.
@@ -267,13 +302,16 @@ start() {
     write_asterisk_conf pbx
     mkdir -p "$etc/strowger.d/pjsip.d"
     write_stations "$(<"$lab/station.secret")" >"$etc/strowger.d/pjsip.d/stations.conf"
+    make_certificate "$root" "/lab/pbx/tls"
+    write_exchange_extras "$etc" "$lab/pbx/tls" "$(<"$lab/pbx/manager-lab.secret")"
     hand_over pbx
-    chmod 0640 "$etc/strowger.d/pjsip.d/stations.conf"
+    chmod 0640 "$etc/strowger.d/pjsip.d/stations.conf" "$etc/strowger.d/manager.conf"
 
     cp "$root"/etc/asterisk/{acl,ccss,features,indications,udptl}.conf "$lab/carrier/etc/"
     write_asterisk_conf carrier
     write_carrier_config "$lab/carrier/etc" "$lab/carrier" "$stations" \
         "$(<"$lab/station.secret")" "$(<"$lab/carrier/manager.secret")"
+    grep -qs PJSIPHangup "$(modules)"/chan_pjsip.so || refuse_by_cause "$lab/carrier/etc/extensions.conf"
     local sounds=$root/usr/share/asterisk/sounds/en_US_f_Allison
     cp "$sounds/demo-instruct.gsm" "$lab/carrier/speech/"
     cp "$sounds/silence/10.gsm" "$lab/carrier/quiet/"
@@ -348,6 +386,10 @@ pbx_cdr=$lab/pbx/log/cdr-csv/Master.csv
 pbx_ami=127.0.0.1:5038
 pbx_ami_user=strowger
 pbx_ami_secret_file=$lab/pbx/manager.secret
+pbx_ami_tls=127.0.0.1:5039
+pbx_ami_tls_ca=$lab/pbx/tls/ami.pem
+pbx_ami_lab_user=lab
+pbx_ami_lab_secret_file=$lab/pbx/manager-lab.secret
 carrier_spool=$lab/carrier/spool
 carrier_log=$lab/carrier/log
 carrier_cdr=$lab/carrier/log/cdr-csv/Master.csv
@@ -356,6 +398,8 @@ carrier_ami_user=lab
 carrier_ami_secret_file=$lab/carrier/manager.secret
 PATHS
 }
+
+[[ $command == root || $command == start ]] || root=$(started_root)
 
 case $command in
     root)
@@ -397,7 +441,7 @@ case $command in
     clean)
         lock_lab
         stop
-        rm -rf --one-file-system "$root/lab" "$lab/pbx" "$lab/carrier" "$lab/station.secret"
+        rm -rf --one-file-system "$lab/root/lab" "$lab/root-16/lab" "$lab/pbx" "$lab/carrier" "$lab/station.secret"
         ;;
     -h | --help | help) usage ;;
     "")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The daemon against a real Asterisk 22, with a second one as carrier. Needs root.
+# The daemon against a real Asterisk, with a second one as carrier. Needs root.
 #
 #   scripts/lab.sh run [--contacts N] [--agents N] [--mode progressive|power]
 #                      [--leg-mode nailed-up|ring-per-call] [--no-amd] [--json]
@@ -8,6 +8,7 @@
 #   scripts/lab.sh restart-pbx [...]            Asterisk restarts in the middle
 #   scripts/lab.sh check                        all of it, smaller, with a verdict
 #
+# With --asterisk 16 it is Asterisk 16 instead of 22.
 # The last line of output is one JSON object; the exit code says whether it is as it must be.
 # The Asterisk servers by themselves: scripts/lab-asterisk.sh.
 set -euo pipefail
@@ -16,9 +17,20 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib/setup.sh
 
 if (($# == 0)) || [[ $1 == -h || $1 == --help ]]; then
-    sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
     exit 2
 fi
+arguments=()
+while (($#)); do
+    if [[ $1 == --asterisk ]]; then
+        (($# >= 2)) || die "--asterisk needs a version: 16 or 22"
+        export STROWGER_LAB_ASTERISK=$2
+        shift
+    else
+        arguments+=("$1")
+    fi
+    shift
+done
 setup_build
 # Prompts that are texts are spoken.
 need_packages espeak-ng sox
@@ -26,4 +38,4 @@ scripts/lab-asterisk.sh root
 say "Building"
 cargo build --quiet --package strowger --package strowger-testkit --bins
 target=${CARGO_TARGET_DIR:-target}
-exec "$target/debug/lab" --root "$PWD" --program "$target/debug/strowger" "$@"
+exec "$target/debug/lab" --root "$PWD" --program "$target/debug/strowger" "${arguments[@]}"

@@ -2,6 +2,13 @@
 # The other end of the lab's line: an Asterisk that plays the carrier on 127.0.0.2 and
 # the agents' phones on 127.0.0.3.
 
+# Asterisk 16 cannot name the SIP response of a refusal; these causes make it send 486, 403,
+# 404 and 503, which mean the same to the exchange.
+refuse_by_cause() { # FILE
+    sed -i 's/PJSIPHangup(486)/Hangup(17)/; s/PJSIPHangup(603)/Hangup(21)/
+        s/PJSIPHangup(404)/Hangup(1)/; s/PJSIPHangup(503)/Hangup(34)/' "$1"
+}
+
 # write_carrier_config ETC STATE STATIONS STATION_SECRET MANAGER_SECRET: a whole
 # configuration in ETC, for an instance whose other directories are in STATE.
 write_carrier_config() {

@@ -302,6 +302,11 @@ fn verdict(scenario: &str, report: &Value) -> bool {
         }
         _ => {
             must(
+                report["conversations_at_restart"].as_u64() > Some(0)
+                    && report["calls_at_restart"].as_u64() > Some(0),
+                "no call was up at the restart",
+            );
+            must(
                 report["calls_at_restart"] == report["calls_closed"],
                 "a call of the restart was not closed",
             );

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use anyhow::bail;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use sqlx::PgPool;
+use tokio::time::{Instant, sleep};
 
 use super::{
     Asterisk, Daemon, Launch,
@@ -22,7 +24,7 @@ pub async fn restart_pbx(
     let daemon = Daemon::start(launch, asterisk).await?;
     let floor = Floor::open(&daemon, &dialing, 0).await?;
     floor.start().await?;
-    sleep(Duration::from_secs(8)).await;
+    let conversations = conversations(&daemon.database).await?;
     let before: Vec<uuid::Uuid> =
         sqlx::query_scalar("SELECT id FROM attempts WHERE ended_at IS NULL")
             .fetch_all(&daemon.database)
@@ -51,6 +53,7 @@ pub async fn restart_pbx(
     let (dispositions, _) = dispositions(&daemon.database, &dialing.mode).await?;
     let report = json!({
         "asterisk": asterisk.version().await?,
+        "conversations_at_restart": conversations,
         "calls_at_restart": before.len(),
         "calls_closed": closed,
         "calls_open": open,
@@ -64,4 +67,24 @@ pub async fn restart_pbx(
     });
     daemon.stop().await?;
     Ok(report)
+}
+
+/// Waits until somebody is in conversation, which the carrier's people are for seconds; returns
+/// how many are.
+async fn conversations(database: &PgPool) -> anyhow::Result<i64> {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let conversations: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM attempts WHERE bridged_at IS NOT NULL AND ended_at IS NULL",
+        )
+        .fetch_one(database)
+        .await?;
+        if conversations > 0 {
+            return Ok(conversations);
+        }
+        if Instant::now() > deadline {
+            bail!("nobody is in conversation after 60 s, so there is no call to lose");
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
 }
