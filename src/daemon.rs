@@ -352,6 +352,7 @@ fn adapter_settings(config: &Config) -> anyhow::Result<asterisk::Settings> {
             max_sessions: a.agi_max_sessions,
             environment_timeout: AGI_ENVIRONMENT,
             command_timeout: AGI_COMMAND,
+            drain_timeout: None,
         },
         recordings: a.recordings_dir.trim_end_matches('/').to_owned(),
         transfer_trunk: Some(a.transfer_trunk.clone()).filter(|trunk| !trunk.is_empty()),

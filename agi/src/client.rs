@@ -4,10 +4,16 @@
 //! Replies are written with the [`Display`](std::fmt::Display) of
 //! [`Reply`](crate::Reply) and [`Success`](crate::Success) and a line feed.
 
+use std::fmt;
+
 use crate::{command, environment};
 
 /// The line that tells of a hang-up.
 pub const HANGUP: &str = "HANGUP\n";
+
+/// What a server writes in place of a command so that the dialplan goes on with
+/// `AGISTATUS=FAILURE` (`run_agi` in `res_agi.c`).
+pub const FAILURE: &str = "failure\n";
 
 /// What Asterisk says to a command that it does not know.
 pub const UNKNOWN_COMMAND: &str = "510 Invalid or unknown command\n";
@@ -19,7 +25,8 @@ pub const DEAD_CHANNEL: &str = "511 Command Not Permitted on a dead channel or i
 /// without documentation.
 pub const WRONG_USAGE: &str = "520 Invalid command syntax.  Proper usage not available.\n";
 
-/// The verbs of several words. Others are one word.
+/// The verbs of several words (`commands[]` in `res_agi.c`). The others are one
+/// word: `ANSWER`, `EXEC`, `GOSUB`, `HANGUP`, `NOOP` and `VERBOSE`.
 pub const VERBS: &[&str] = &[
     "ASYNCAGI BREAK",
     "CHANNEL STATUS",
@@ -51,6 +58,14 @@ pub const VERBS: &[&str] = &[
     "SET MUSIC",
     "SET PRIORITY",
     "SET VARIABLE",
+    "SPEECH ACTIVATE GRAMMAR",
+    "SPEECH CREATE",
+    "SPEECH DEACTIVATE GRAMMAR",
+    "SPEECH DESTROY",
+    "SPEECH LOAD GRAMMAR",
+    "SPEECH RECOGNIZE",
+    "SPEECH SET",
+    "SPEECH UNLOAD GRAMMAR",
     "STREAM FILE",
     "TDD MODE",
     "WAIT FOR DIGIT",
@@ -72,13 +87,23 @@ pub fn environment_block<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>
 }
 
 /// A command line as the exchange understands it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CommandLine {
     /// The verb in capitals, such as `STREAM FILE`. A verb that is not in
     /// [`VERBS`] is the first word.
     pub verb: String,
     /// The arguments, unquoted.
     pub args: Vec<String>,
+}
+
+impl fmt::Debug for CommandLine {
+    /// The verb alone: arguments hold PINs, numbers and names of people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommandLine")
+            .field("verb", &self.verb)
+            .field("arguments", &self.args.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl CommandLine {
@@ -166,6 +191,8 @@ mod tests {
         assert_eq!(parse("SET VARIABLE A \"b c\"").args, ["A", "b c"]);
         assert_eq!(parse("EXEC \"Bridge\" \"x\"").verb, "EXEC");
         assert_eq!(parse("NOPE AT ALL").args, ["AT", "ALL"]);
+        assert_eq!(parse("speech load grammar a b").verb, "SPEECH LOAD GRAMMAR");
+        assert_eq!(parse("GOSUB ctx s 1").args, ["ctx", "s", "1"]);
         assert_eq!(CommandLine::parse(""), None);
     }
 
@@ -178,7 +205,7 @@ mod tests {
         ]);
         let lines = block.strip_suffix("\n\n").unwrap();
         let environment = Environment::parse(lines.as_bytes()).unwrap();
-        assert_eq!(environment.args(), ["abc"]);
+        assert!(environment.args().eq(["abc"]));
         assert_eq!(environment.network_script(), "dialer");
     }
 }

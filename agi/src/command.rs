@@ -4,13 +4,17 @@
 //! arguments stand between double quotes, and a backslash escapes a double
 //! quote or another backslash.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt, time::Duration};
 
-/// Longest command line in bytes, without its line feed. Asterisk 18 reads
-/// commands into 2,048 bytes, which must also hold the line feed and a zero;
-/// later versions have 8,192. A longer line would be cut in two and its tail
-/// run as a command.
+/// Longest command line in bytes, without its line feed, that every Asterisk
+/// reads in one piece. Asterisk 16 to 18 read commands into 2,048 bytes, which
+/// must also hold the line feed and a zero. A longer line would be cut in two
+/// and its tail run as a command.
 pub const MAX_LINE: usize = 2_046;
+
+/// The same for Asterisk 20 and later, which have 8,192 bytes. A session takes
+/// this limit when the environment names such a version.
+pub const MAX_LINE_LONG: usize = 8_190;
 
 /// Most words in one line, verb included. Asterisk cuts at 127.
 pub const MAX_WORDS: usize = 126;
@@ -28,11 +32,14 @@ pub enum InvalidArgument {
         /// Position of the argument, from 1.
         index: usize,
     },
-    /// The line is longer than [`MAX_LINE`].
-    #[error("the line has {length} bytes, the limit is {MAX_LINE}")]
+    /// The line is longer than the exchange reads.
+    #[error("the line has {length} bytes, the limit is {limit}")]
     TooLong {
         /// Length that the line would have had, in bytes.
         length: usize,
+        /// Longest line, in bytes: [`MAX_LINE`], [`MAX_LINE_LONG`], or less
+        /// over AMI.
+        limit: usize,
     },
     /// More words than [`MAX_WORDS`].
     #[error("the line has {count} words, the limit is {MAX_WORDS}")]
@@ -73,29 +80,68 @@ pub(crate) enum Deadline {
 /// assert!(Command::new("NOOP").arg("two\nlines").encode().is_err());
 /// # Ok::<(), strowger_agi::InvalidArgument>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Command {
     verb: &'static str,
-    arguments: Vec<String>,
+    /// The line as it will be sent, without its line feed.
+    line: String,
+    arguments: usize,
+    /// The first argument that cannot be written.
+    invalid: Option<usize>,
     pub(crate) deadline: Deadline,
+}
+
+impl fmt::Debug for Command {
+    /// The verb alone: arguments hold PINs, numbers and names of people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command")
+            .field("verb", &self.verb)
+            .field("arguments", &self.arguments)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Command {
     /// Begins a command. The verb is a constant such as `"STREAM FILE"`:
     /// letters and single spaces.
     pub fn new(verb: &'static str) -> Self {
+        let mut line = String::with_capacity(64);
+        line.push_str(verb);
         Self {
             verb,
-            arguments: Vec::new(),
+            line,
+            arguments: 0,
+            invalid: None,
             deadline: Deadline::Default,
         }
     }
 
     /// Adds one argument, of any content; it is checked by [`Self::encode`].
     #[must_use]
-    pub fn arg(mut self, value: impl Into<String>) -> Self {
-        self.arguments.push(value.into());
+    pub fn arg(mut self, value: impl AsRef<str>) -> Self {
+        let value = value.as_ref();
+        self.arguments += 1;
+        if self.invalid.is_none() && value.contains(['\r', '\n', '\0']) {
+            self.invalid = Some(self.arguments);
+        }
+        self.line.push(' ');
+        quote_into(&mut self.line, value);
         self
+    }
+
+    /// Adds one argument that is written as a number or another plain word.
+    #[must_use]
+    pub(crate) fn word(self, value: impl fmt::Display) -> Self {
+        self.arg(value.to_string())
+    }
+
+    /// Adds an argument if there is one.
+    #[must_use]
+    pub(crate) fn optional(self, value: Option<impl AsRef<str>>) -> Self {
+        match value {
+            Some(value) => self.arg(value),
+            None => self,
+        }
     }
 
     /// Chooses how long the reply may take; `None` waits as long as the
@@ -107,13 +153,28 @@ impl Command {
         self
     }
 
-    /// The line to send, ending in a line feed.
+    /// The verb, such as `STREAM FILE`.
+    pub fn verb(&self) -> &'static str {
+        self.verb
+    }
+
+    /// How many arguments were added.
+    pub fn arguments(&self) -> usize {
+        self.arguments
+    }
+
+    /// The line to send, ending in a line feed, for any version of Asterisk.
     ///
     /// # Errors
     ///
     /// [`InvalidArgument`] if the line could be read as anything but this one
     /// command.
     pub fn encode(&self) -> Result<String, InvalidArgument> {
+        self.clone().into_line(MAX_LINE)
+    }
+
+    /// The line to send, of at most `limit` bytes before its line feed.
+    pub(crate) fn into_line(mut self, limit: usize) -> Result<String, InvalidArgument> {
         let verb_is_plain = self
             .verb
             .split(' ')
@@ -121,38 +182,34 @@ impl Command {
         if !verb_is_plain {
             return Err(InvalidArgument::Verb);
         }
-        let count = self.verb.split(' ').count() + self.arguments.len();
+        let count = self.verb.split(' ').count() + self.arguments;
         if count > MAX_WORDS {
             return Err(InvalidArgument::TooManyWords { count });
         }
-        let mut line = String::with_capacity(64);
-        line.push_str(self.verb);
-        for (position, argument) in self.arguments.iter().enumerate() {
-            if argument.contains(['\r', '\n', '\0']) {
-                return Err(InvalidArgument::ControlCharacter {
-                    index: position + 1,
-                });
-            }
-            line.push(' ');
-            quote_into(&mut line, argument);
+        if let Some(index) = self.invalid {
+            return Err(InvalidArgument::ControlCharacter { index });
         }
-        if line.len() > MAX_LINE {
-            return Err(InvalidArgument::TooLong { length: line.len() });
+        let length = self.line.len();
+        if length > limit {
+            return Err(InvalidArgument::TooLong { length, limit });
         }
-        line.push('\n');
-        Ok(line)
+        self.line.push('\n');
+        Ok(self.line)
     }
 }
 
 /// Appends one argument between double quotes.
 fn quote_into(line: &mut String, argument: &str) {
     line.push('"');
-    for character in argument.chars() {
-        if matches!(character, '"' | '\\') {
-            line.push('\\');
-        }
-        line.push(character);
+    let mut rest = argument;
+    while let Some(position) = memchr::memchr2(b'"', b'\\', rest.as_bytes()) {
+        let (before, from) = rest.split_at(position);
+        line.push_str(before);
+        line.push('\\');
+        line.push_str(&from[..1]);
+        rest = &from[1..];
     }
+    line.push_str(rest);
     line.push('"');
 }
 
@@ -178,7 +235,7 @@ pub fn join_application_arguments(arguments: &[&str]) -> Result<String, InvalidA
         if position > 0 {
             joined.push(',');
         }
-        let _ = write!(joined, "{argument}");
+        joined.push_str(argument);
     }
     Ok(joined)
 }
@@ -223,7 +280,8 @@ mod tests {
         assert_eq!(
             Command::new("NOOP").arg(fits + "x").encode(),
             Err(InvalidArgument::TooLong {
-                length: MAX_LINE + 1
+                length: MAX_LINE + 1,
+                limit: MAX_LINE
             })
         );
         let many = (0..MAX_WORDS).fold(Command::new("NOOP"), |command, _| command.arg("a"));
@@ -232,6 +290,16 @@ mod tests {
             Err(InvalidArgument::TooManyWords {
                 count: MAX_WORDS + 1
             })
+        );
+    }
+
+    #[test]
+    fn debug_output_holds_no_argument() {
+        let command = Command::new("SET VARIABLE").arg("PIN").arg("4711");
+        let shown = format!("{command:?}");
+        assert!(
+            shown.contains("SET VARIABLE") && !shown.contains("4711"),
+            "{shown}"
         );
     }
 

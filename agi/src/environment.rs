@@ -1,6 +1,8 @@
 //! The block of `agi_*` lines that opens a session, without IO.
 
-use std::fmt;
+use std::{fmt, ops::Range};
+
+use crate::percent::percent_decode;
 
 /// Largest environment in bytes. A real one has about 700.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -10,6 +12,12 @@ pub const MAX_LINES: usize = 256;
 
 /// Most pairs read from the query of the script.
 pub const MAX_QUERY_PAIRS: usize = 64;
+
+/// What every name begins with.
+const PREFIX: &str = "agi_";
+
+/// Lines of a real environment with a few arguments.
+const USUAL_LINES: usize = 28;
 
 /// Why an environment was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,14 +44,18 @@ pub enum EnvironmentError {
 /// What the exchange says about the call it hands over.
 ///
 /// Asterisk writes `unknown` or nothing for what it does not know; both are
-/// `None` here.
+/// `None` here. The names and their values come from `setup_env` in
+/// `res_agi.c`.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Environment {
+    /// The block as it was sent.
+    text: String,
     /// Names without their `agi_` prefix, in order of arrival, raw values.
-    lines: Vec<(String, String)>,
+    lines: Vec<(Range<usize>, Range<usize>)>,
     script: String,
     query: Vec<(String, String)>,
-    arguments: Vec<String>,
+    /// Values of `agi_arg_1` and on.
+    arguments: Vec<Range<usize>>,
 }
 
 impl fmt::Debug for Environment {
@@ -68,28 +80,42 @@ impl Environment {
         if block.len() > MAX_BYTES {
             return Err(EnvironmentError::TooLarge);
         }
-        let text = String::from_utf8_lossy(block);
-        let mut environment = Self::default();
-        for (position, line) in text.lines().enumerate() {
-            if position >= MAX_LINES {
+        let mut environment = Self {
+            text: String::from_utf8_lossy(block).into_owned(),
+            lines: Vec::with_capacity(USUAL_LINES),
+            ..Self::default()
+        };
+        let text = &environment.text;
+        let mut next = 0;
+        while next < text.len() {
+            let number = environment.lines.len() + 1;
+            if number > MAX_LINES {
                 return Err(EnvironmentError::TooLarge);
             }
-            let number = position + 1;
-            let (name, value) = line
-                .split_once(':')
-                .ok_or(EnvironmentError::Malformed { line: number })?;
-            let name = name
-                .strip_prefix("agi_")
-                .filter(|name| !name.is_empty())
-                .ok_or(EnvironmentError::Malformed { line: number })?;
-            if environment.lines.iter().any(|(known, _)| known == name) {
+            let rest = &text[next..];
+            let length = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+            let line = rest[..length].strip_suffix('\r').unwrap_or(&rest[..length]);
+            let (name, value) =
+                Self::line(line, next).ok_or(EnvironmentError::Malformed { line: number })?;
+            let known = |(known, _): &(Range<usize>, _)| text[known.clone()] == text[name.clone()];
+            if environment.lines.iter().any(known) {
                 return Err(EnvironmentError::Repeated { line: number });
             }
-            let value = value.strip_prefix(' ').unwrap_or(value);
-            environment.lines.push((name.to_owned(), value.to_owned()));
+            environment.lines.push((name, value));
+            next += length + 1;
         }
         environment.derive();
         Ok(environment)
+    }
+
+    /// Where the name and the value of a line are that begins at `start`.
+    fn line(line: &str, start: usize) -> Option<(Range<usize>, Range<usize>)> {
+        let colon = memchr::memchr(b':', line.as_bytes())?;
+        let name = line[..colon].strip_prefix(PREFIX)?;
+        let value = &line[colon + 1..];
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        let end = start + line.len();
+        (!name.is_empty()).then(|| (start + PREFIX.len()..start + colon, end - value.len()..end))
     }
 
     /// Fills in what is computed from the raw lines.
@@ -109,17 +135,32 @@ impl Environment {
         let path = percent_decode(path);
         self.query = pairs;
         self.script = path;
-        self.arguments = (1..=MAX_LINES)
-            .map_while(|number| self.get(&format!("arg_{number}")).map(str::to_owned))
-            .collect();
+        // Asterisk writes them in order; a gap ends the list.
+        let mut wanted = 1_usize;
+        while let Some(value) = self.raw(&format!("arg_{wanted}")) {
+            self.arguments.push(value);
+            wanted += 1;
+        }
+    }
+
+    /// Where the value of a name is.
+    fn raw(&self, name: &str) -> Option<Range<usize>> {
+        self.lines
+            .iter()
+            .find(|(known, _)| self.text[known.clone()] == *name)
+            .map(|(_, value)| value.clone())
     }
 
     /// The raw value of `agi_<name>`, exactly as it was sent.
     pub fn get(&self, name: &str) -> Option<&str> {
+        self.raw(name).map(|value| &self.text[value])
+    }
+
+    /// All names (without `agi_`) and raw values, in order of arrival.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.lines
             .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+            .map(|(name, value)| (&self.text[name.clone()], &self.text[value.clone()]))
     }
 
     /// Like [`Self::get`], with `unknown` and the empty string as `None`.
@@ -150,21 +191,32 @@ impl Environment {
 
     /// The arguments of the dialplan's `AGI()` call (`agi_arg_1` and on),
     /// raw: an empty argument is an empty string.
-    pub fn args(&self) -> &[String] {
-        &self.arguments
+    pub fn args(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.arguments.iter().map(|value| &self.text[value.clone()])
     }
 
     /// One argument by its dialplan number, from 1; `None` if absent or empty.
     pub fn arg(&self, number: usize) -> Option<&str> {
         self.arguments
             .get(number.checked_sub(1)?)
-            .map(String::as_str)
+            .map(|value| &self.text[value.clone()])
             .filter(|value| !value.is_empty())
+    }
+
+    /// The whole request, such as `agi://10.0.0.1/ivr?flow=7`; `async` over
+    /// AMI.
+    pub fn request(&self) -> Option<&str> {
+        self.known("request")
     }
 
     /// Name of the channel, such as `PJSIP/trunk-00000001`.
     pub fn channel(&self) -> Option<&str> {
         self.known("channel")
+    }
+
+    /// Technology of the channel, such as `PJSIP` or `Local`.
+    pub fn channel_type(&self) -> Option<&str> {
+        self.known("type")
     }
 
     /// Unique id of the channel, to be treated as opaque.
@@ -182,6 +234,14 @@ impl Environment {
         self.known("calleridname")
     }
 
+    /// Whether the caller asked not to be shown: the presentation bits (0x60)
+    /// of `agi_callingpres` say restricted.
+    pub fn caller_id_restricted(&self) -> bool {
+        self.get("callingpres")
+            .and_then(|value| value.parse::<u32>().ok())
+            .is_some_and(|presentation| presentation & 0x60 == 0x20)
+    }
+
     /// Dialplan extension that ran `AGI()`.
     pub fn extension(&self) -> Option<&str> {
         self.known("extension")
@@ -190,6 +250,11 @@ impl Environment {
     /// Dialplan context that ran `AGI()`.
     pub fn context(&self) -> Option<&str> {
         self.known("context")
+    }
+
+    /// Dialplan priority that ran `AGI()`.
+    pub fn priority(&self) -> Option<u32> {
+        self.known("priority")?.parse().ok()
     }
 
     /// Number that was dialed to reach the exchange.
@@ -217,37 +282,18 @@ impl Environment {
         self.known("version")
     }
 
+    /// First number of the version: 22 for `22.10.1`. `None` for versions that
+    /// do not begin with it, such as `GIT-master-1a2b3c`.
+    pub fn major_version(&self) -> Option<u32> {
+        let version = self.version()?;
+        let end = version.find(|c: char| !c.is_ascii_digit())?;
+        version[..end].parse().ok()
+    }
+
     /// Whether audio comes on a file descriptor (EAGI); never over the network.
     pub fn enhanced(&self) -> bool {
         self.known("enhanced").is_some_and(|value| value != "0.0")
     }
-}
-
-/// Decodes `%XX`; anything that is not two hexadecimal digits stays as it is.
-fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((&first, tail)) = rest.split_first() {
-        if first == b'%'
-            && let [high, low, after @ ..] = tail
-            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
-        {
-            decoded.push(high * 16 + low);
-            rest = after;
-        } else {
-            decoded.push(first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-/// Value of one hexadecimal digit.
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -287,7 +333,7 @@ mod tests {
         assert_eq!(env.query_value("flow"), Some("7"));
         assert_eq!(env.query_value("lead"), Some("+345"));
         assert_eq!(env.query_value("flag"), Some(""));
-        assert_eq!(env.args(), ["abc", "", "HUMAN-1-2"]);
+        assert!(env.args().eq(["abc", "", "HUMAN-1-2"]));
         assert_eq!(env.arg(1), Some("abc"));
         assert_eq!((env.arg(0), env.arg(2), env.arg(4)), (None, None, None));
         assert_eq!(env.caller_id_name(), Some("Zoé \"Q\": x"));
@@ -297,6 +343,9 @@ mod tests {
         assert_eq!(env.get("accountcode"), Some(""));
         assert_eq!(env.context(), Some("strowger-dialer"));
         assert!(!env.enhanced());
+        assert_eq!((env.major_version(), env.priority()), (Some(22), Some(3)));
+        assert!(!env.caller_id_restricted());
+        assert_eq!(env.iter().count(), 25);
         assert!(!format!("{env:?}").contains("33123456789"));
     }
 
@@ -304,6 +353,15 @@ mod tests {
     fn carriage_returns_are_tolerated() {
         let env = Environment::parse(b"agi_channel: a\r\nagi_extension: s\r\n").unwrap();
         assert_eq!((env.channel(), env.extension()), (Some("a"), Some("s")));
+    }
+
+    #[test]
+    fn versions_and_presentation() {
+        let parse = |text: &str| Environment::parse(text.as_bytes()).unwrap();
+        assert_eq!(parse("agi_version: 18.9-cert4").major_version(), Some(18));
+        assert_eq!(parse("agi_version: GIT-master-1a").major_version(), None);
+        assert!(parse("agi_callingpres: 32").caller_id_restricted());
+        assert!(!parse("agi_callingpres: 67").caller_id_restricted());
     }
 
     #[test]
@@ -324,11 +382,5 @@ mod tests {
         );
         let lines: Vec<_> = (0..=MAX_LINES).map(|n| format!("agi_x{n}: y")).collect();
         assert_eq!(parse(&lines.join("\n")), EnvironmentError::TooLarge);
-    }
-
-    #[test]
-    fn percent_decoding_keeps_what_it_cannot_read() {
-        assert_eq!(percent_decode("a%20b%zz%4"), "a b%zz%4");
-        assert_eq!(percent_decode("%C3%A9+"), "é+");
     }
 }

@@ -1,6 +1,6 @@
 //! Why a command did not succeed.
 
-use crate::command::InvalidArgument;
+use crate::{Success, command::InvalidArgument};
 
 /// The outcome of a command that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,4 +39,21 @@ pub enum CommandError {
         /// What was wrong, without quoting the peer's bytes.
         reason: String,
     },
+}
+
+impl CommandError {
+    /// A reply that says no on a living channel.
+    pub(crate) fn failed(success: &Success) -> Self {
+        Self::Refused {
+            code: 200,
+            message: format!("result={}", success.raw()),
+        }
+    }
+
+    /// A result that the command cannot have.
+    pub(crate) fn unexpected(verb: &str) -> Self {
+        Self::Protocol {
+            reason: format!("{verb} answered with an impossible result"),
+        }
+    }
 }

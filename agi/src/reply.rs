@@ -4,7 +4,10 @@
 //! [`ReplyDecoder::next_line`] gives complete replies and the inline
 //! `HANGUP` line, which Asterisk may write before any reply.
 
-use std::fmt;
+use std::{
+    fmt::{self, Write as _},
+    ops::Range,
+};
 
 /// Most bytes of one reply, all its lines together. The longest that Asterisk
 /// sends is a usage text or a channel variable of a few thousand bytes.
@@ -47,15 +50,16 @@ pub enum Reply {
 }
 
 /// A reply with code 200: `200 result=<result> [(<value>)] [name=value]...`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+///
+/// Its `Debug` output tells sizes only: a result may be the PIN of a caller.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Success {
-    /// What follows `result=`: a number, a digit string, or nothing.
-    pub result: String,
-    /// What stands in parentheses, which may itself hold parentheses and
-    /// quotes.
-    pub value: Option<String>,
-    /// Pairs such as `endpos=0`, in order.
-    pub fields: Vec<(String, String)>,
+    /// What follows `200 result=`.
+    text: String,
+    /// Where the result ends.
+    result: usize,
+    /// Where the value is, between its parentheses.
+    value: Option<Range<usize>>,
 }
 
 // === impl Success ===
@@ -69,39 +73,97 @@ impl Success {
     /// A reply with this result, such as the digits of `GET DATA`. What does
     /// not fit on the wire (blanks, brackets, line breaks) is left out.
     pub fn text(result: impl AsRef<str>) -> Self {
+        let text: String = result
+            .as_ref()
+            .chars()
+            .filter(|c| !c.is_whitespace() && !c.is_control() && *c != '(')
+            .collect();
         Self {
-            result: result
-                .as_ref()
-                .chars()
-                .filter(|c| !c.is_whitespace() && !c.is_control() && *c != '(')
-                .collect(),
-            ..Self::default()
+            result: text.len(),
+            text,
+            value: None,
         }
     }
 
-    /// Adds the value in parentheses.
+    /// The reply with a value in parentheses instead of what follows the
+    /// result.
     #[must_use]
-    pub fn with_value(mut self, value: impl Into<String>) -> Self {
-        self.value = Some(value.into());
+    pub fn with_value(mut self, value: impl AsRef<str>) -> Self {
+        self.text.truncate(self.result);
+        self.text.push_str(" (");
+        let start = self.text.len();
+        self.text.push_str(value.as_ref());
+        self.value = Some(start..self.text.len());
+        self.text.push(')');
         self
     }
 
     /// Adds `endpos=`, in samples.
     #[must_use]
     pub fn with_end_position(mut self, samples: u64) -> Self {
-        self.fields.push(("endpos".to_owned(), samples.to_string()));
+        // A string takes every write.
+        let _ = write!(self.text, " endpos={samples}");
         self
+    }
+
+    /// What follows `result=`: a number, a digit string, or nothing.
+    pub fn result(&self) -> &str {
+        &self.text[..self.result]
+    }
+
+    /// What stands in parentheses, which may itself hold parentheses, quotes
+    /// and line breaks.
+    pub fn value(&self) -> Option<&str> {
+        self.value.clone().map(|value| &self.text[value])
+    }
+
+    /// Like [`Self::value`], keeping the memory of the reply.
+    pub fn into_value(mut self) -> Option<String> {
+        let value = self.value?;
+        self.text.truncate(value.end);
+        self.text.drain(..value.start);
+        Some(self.text)
+    }
+
+    /// Like [`Self::result`], keeping the memory of the reply.
+    pub fn into_result(mut self) -> String {
+        self.text.truncate(self.result);
+        self.text
+    }
+
+    /// What follows the result and its value, such as `endpos=0` or
+    /// `Gosub complete`.
+    pub fn rest(&self) -> &str {
+        let end = self
+            .value
+            .as_ref()
+            .map_or(self.result, |value| value.end + 1);
+        self.text[end..].trim_start_matches(' ')
+    }
+
+    /// Everything that follows `result=`.
+    pub(crate) fn raw(&self) -> &str {
+        &self.text
+    }
+
+    /// The value of a pair such as `endpos=0`.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.rest()
+            .split(' ')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
     }
 
     /// The result as a number.
     pub fn code(&self) -> Option<i64> {
-        self.result.parse().ok()
+        self.result().parse().ok()
     }
 
     /// Whether the result is -1: the command failed, or the caller hung up
     /// while it ran.
     pub fn failed(&self) -> bool {
-        self.result == "-1"
+        self.result() == "-1"
     }
 
     /// A result that is the ASCII code of a DTMF digit; `None` for 0.
@@ -111,52 +173,52 @@ impl Success {
         matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d').then_some(digit)
     }
 
-    /// The value of `endpos=`, in samples (8,000 a second).
+    /// The value of `endpos=`, in samples (8,000 a second for most formats).
+    /// Asterisk writes -1 where it knows none.
     pub fn end_position(&self) -> Option<u64> {
-        self.fields
-            .iter()
-            .find(|(name, _)| name == "endpos")
-            .and_then(|(_, value)| value.parse().ok())
+        self.field("endpos")?.parse().ok()
     }
 
     /// Reads what follows `200 result=`.
-    fn parse(text: &str) -> Self {
-        let end = text.find([' ', '(']).unwrap_or(text.len());
-        let (result, rest) = text.split_at(end);
-        let rest = rest.trim_start_matches(' ');
+    fn parse(text: String) -> Self {
+        let result = memchr::memchr2(b' ', b'(', text.as_bytes()).unwrap_or(text.len());
+        let rest = text[result..].trim_start_matches(' ');
+        let start = text.len() - rest.len();
         // The value may hold brackets, so it reaches to the last one.
-        let (value, rest) = match (rest.strip_prefix('('), rest.rfind(')')) {
-            (Some(_), Some(close)) => (Some(rest[1..close].to_owned()), &rest[close + 1..]),
-            _ => (None, rest),
+        let value = if rest.starts_with('(') {
+            memchr::memrchr(b')', rest.as_bytes()).map(|close| start + 1..start + close)
+        } else {
+            None
         };
-        let fields = rest
-            .split(' ')
-            .filter_map(|pair| pair.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
         Self {
-            result: result.to_owned(),
+            text,
+            result,
             value,
-            fields,
         }
     }
 }
 
-// === impl Reply ===
+impl fmt::Debug for Success {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Success")
+            .field("failed", &self.failed())
+            .field("result_bytes", &self.result)
+            .field(
+                "value_bytes",
+                &self.value.as_ref().map(ExactSizeIterator::len),
+            )
+            .finish_non_exhaustive()
+    }
+}
 
 impl fmt::Display for Success {
     /// The line as it goes over the wire, without its line feed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "200 result={}", self.result)?;
-        if let Some(value) = &self.value {
-            write!(f, " ({value})")?;
-        }
-        for (name, value) in &self.fields {
-            write!(f, " {name}={value}")?;
-        }
-        Ok(())
+        write!(f, "200 result={}", self.text)
     }
 }
+
+// === impl Reply ===
 
 impl fmt::Display for Reply {
     /// The lines as they go over the wire, without the last line feed.
@@ -215,11 +277,19 @@ impl ReplyDecoder {
 
     /// Takes bytes from the wire.
     pub fn push(&mut self, bytes: &[u8]) {
-        if self.start > 0 {
+        self.space(bytes.len()).extend_from_slice(bytes);
+    }
+
+    /// The buffer behind which new bytes belong, with room for `additional`.
+    pub(crate) fn space(&mut self, additional: usize) -> &mut Vec<u8> {
+        if self.start == self.buffer.len() {
+            self.buffer.clear();
+        } else {
             self.buffer.drain(..self.start);
-            self.start = 0;
         }
-        self.buffer.extend_from_slice(bytes);
+        self.start = 0;
+        self.buffer.reserve(additional);
+        &mut self.buffer
     }
 
     /// Bytes that are held: complete lines not yet taken, and an unfinished
@@ -251,18 +321,19 @@ impl ReplyDecoder {
             if line.len() + self.partial.len() > MAX_REPLY {
                 return Err(ReplyError::TooLong);
             }
-            let line = String::from_utf8_lossy(line).into_owned();
+            let line = String::from_utf8_lossy(line);
+            let read = Self::read(&mut self.partial, &line);
             self.start += end + 1;
             self.scanned = 0;
-            if let Some(incoming) = self.line(&line)? {
+            if let Some(incoming) = read? {
                 return Ok(Some(incoming));
             }
         }
     }
 
     /// Reads one line without its end.
-    fn line(&mut self, line: &str) -> Result<Option<Incoming>, ReplyError> {
-        match std::mem::take(&mut self.partial) {
+    fn read(partial: &mut Partial, line: &str) -> Result<Option<Incoming>, ReplyError> {
+        match std::mem::take(partial) {
             Partial::Usage { code, mut message } => {
                 let last = line
                     .strip_prefix(&code.to_string())
@@ -272,199 +343,76 @@ impl ReplyDecoder {
                 }
                 message.push('\n');
                 message.push_str(line);
-                self.partial = Partial::Usage { code, message };
+                *partial = Partial::Usage { code, message };
                 Ok(None)
             }
             Partial::Value { mut text } => {
                 text.push('\n');
                 text.push_str(line);
-                Ok(self.success(text))
+                Ok(success(partial, text))
             }
             Partial::None if line.is_empty() => Ok(None),
             Partial::None if line == "HANGUP" => Ok(Some(Incoming::Hangup)),
-            Partial::None => self.first_line(line),
+            Partial::None => first_line(partial, line),
         }
     }
+}
 
-    /// Reads a line that begins with a code.
-    fn first_line(&mut self, line: &str) -> Result<Option<Incoming>, ReplyError> {
-        let (code, rest) = line.split_at_checked(3).ok_or(ReplyError::Malformed)?;
-        if !code.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(ReplyError::Malformed);
-        }
-        let code: u16 = code.parse().map_err(|_| ReplyError::Malformed)?;
-        let mut characters = rest.chars();
-        let separator = characters.next();
-        let text = characters.as_str();
-        match (code, separator) {
-            (100..=199, _) => Ok(None),
-            (200, Some(' ')) => {
-                let text = text.strip_prefix("result=").ok_or(ReplyError::Malformed)?;
-                Ok(self.success(text.to_owned()))
-            }
-            (_, Some('-')) => {
-                self.partial = Partial::Usage {
-                    code,
-                    message: text.to_owned(),
-                };
-                Ok(None)
-            }
-            (300..=999, None | Some(' ')) => Ok(Some(Incoming::Reply(Reply::Refused {
+/// Reads a line that begins with a code.
+fn first_line(partial: &mut Partial, line: &str) -> Result<Option<Incoming>, ReplyError> {
+    if let Some(text) = line.strip_prefix("200 result=") {
+        return Ok(success(partial, text.to_owned()));
+    }
+    let (code, rest) = line.split_at_checked(3).ok_or(ReplyError::Malformed)?;
+    if !code.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(ReplyError::Malformed);
+    }
+    let code: u16 = code.parse().map_err(|_| ReplyError::Malformed)?;
+    let mut characters = rest.chars();
+    let separator = characters.next();
+    let text = characters.as_str();
+    match (code, separator) {
+        // `GOSUB` says `100 result=0 Trying...` first.
+        (100..=199, _) => Ok(None),
+        (_, Some('-')) => {
+            *partial = Partial::Usage {
                 code,
                 message: text.to_owned(),
-            }))),
-            _ => Err(ReplyError::Malformed),
+            };
+            Ok(None)
         }
+        (300..=999, None | Some(' ')) => Ok(Some(Incoming::Reply(Reply::Refused {
+            code,
+            message: text.to_owned(),
+        }))),
+        _ => Err(ReplyError::Malformed),
     }
+}
 
-    /// A success, unless its value is still open: Asterisk writes variables
-    /// raw, and one may hold a line break.
-    fn success(&mut self, text: String) -> Option<Incoming> {
-        let open = text
-            .split_once(" (")
-            .is_some_and(|(result, value)| !result.contains(' ') && !closes(value));
-        if open {
-            self.partial = Partial::Value { text };
-            return None;
-        }
-        Some(Incoming::Reply(Reply::Success(Success::parse(&text))))
+/// A success, unless its value is still open: Asterisk writes variables raw,
+/// and one may hold a line break.
+fn success(partial: &mut Partial, text: String) -> Option<Incoming> {
+    let open = text
+        .split_once(" (")
+        .is_some_and(|(result, value)| !result.contains(' ') && !closes(value));
+    if open {
+        *partial = Partial::Value { text };
+        return None;
     }
+    Some(Incoming::Reply(Reply::Success(Success::parse(text))))
 }
 
 /// Whether a value ends in its closing bracket, possibly with pairs behind it.
 fn closes(value: &str) -> bool {
-    value.rfind(')').is_some_and(|position| {
-        value[position + 1..]
-            .split(' ')
-            .all(|word| word.is_empty() || word.contains('='))
-    })
+    // What a speech engine heard stands raw behind the bracket
+    // (`handle_speechrecognize` in `res_agi.c`).
+    value.starts_with("speech) endpos=")
+        || value.rfind(')').is_some_and(|position| {
+            value[position + 1..]
+                .split(' ')
+                .all(|word| word.is_empty() || word.contains('='))
+        })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn decode(text: &str) -> Vec<Incoming> {
-        let mut decoder = ReplyDecoder::new();
-        decoder.push(text.as_bytes());
-        std::iter::from_fn(|| decoder.next_line().unwrap()).collect()
-    }
-
-    fn one(text: &str) -> Success {
-        match decode(&format!("{text}\n")).pop() {
-            Some(Incoming::Reply(Reply::Success(success))) => success,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn replies_of_a_real_session() {
-        let value = one("200 result=1 (\"Zoé Ünïcode \"Q\"\" <+33…>)");
-        assert_eq!(value.value.as_deref(), Some("\"Zoé Ünïcode \"Q\"\" <+33…>"));
-        let value = one("200 result=1 (value with (parens) and \"quotes\")");
-        assert_eq!(
-            value.value.as_deref(),
-            Some("value with (parens) and \"quotes\"")
-        );
-        assert_eq!(one("200 result=0"), Success::number(0));
-        let missing = one("200 result=-1 endpos=0");
-        assert!(missing.failed());
-        assert_eq!(missing.end_position(), Some(0));
-        assert_eq!(one("200 result=-2").code(), Some(-2));
-        assert_eq!(one("200 result=35 endpos=8320").digit(), Some('#'));
-        assert_eq!(one("200 result=0 endpos=8320").digit(), None);
-        let digits = one("200 result=1234 (timeout)");
-        assert_eq!(
-            (&*digits.result, digits.value.as_deref()),
-            ("1234", Some("timeout"))
-        );
-        let nothing = one("200 result= (timeout)");
-        assert_eq!(
-            (&*nothing.result, nothing.value.as_deref()),
-            ("", Some("timeout"))
-        );
-        let recording = one("200 result=-1 (hangup) endpos=16000");
-        assert_eq!(recording.value.as_deref(), Some("hangup"));
-        assert_eq!(recording.end_position(), Some(16_000));
-        assert_eq!(one("200 result=1 ()").value.as_deref(), Some(""));
-        assert_eq!(one("200 result=#*9").result, "#*9");
-    }
-
-    #[test]
-    fn refusals() {
-        assert_eq!(
-            decode("510 Invalid or unknown command\n"),
-            [Incoming::Reply(Reply::Refused {
-                code: 510,
-                message: "Invalid or unknown command".to_owned()
-            })]
-        );
-        let usage = "520-Invalid command syntax.  Proper usage follows:\n\
-            Usage: NOOP\n\n 510 in the text\n520 End of proper usage.\n200 result=0\n";
-        let decoded = decode(usage);
-        assert_eq!(decoded.len(), 2);
-        assert_eq!(
-            decoded[0],
-            Incoming::Reply(Reply::Refused {
-                code: 520,
-                message:
-                    "Invalid command syntax.  Proper usage follows:\nUsage: NOOP\n\n 510 in the text"
-                        .to_owned()
-            })
-        );
-    }
-
-    #[test]
-    fn hangup_lines_stand_between_replies() {
-        assert_eq!(
-            decode("HANGUP\n511 Command Not Permitted on a dead channel or intercept routine\n"),
-            [
-                Incoming::Hangup,
-                Incoming::Reply(Reply::Refused {
-                    code: 511,
-                    message: "Command Not Permitted on a dead channel or intercept routine"
-                        .to_owned()
-                })
-            ]
-        );
-        assert_eq!(decode("100 result=0 Trying...\n\n200 result=0\n").len(), 1);
-    }
-
-    #[test]
-    fn a_value_with_a_line_break_is_one_reply() {
-        let decoded = decode("200 result=1 (two\nlines (here) too\nand)\n200 result=0\n");
-        assert_eq!(decoded.len(), 2);
-        assert_eq!(
-            decoded[0],
-            Incoming::Reply(Reply::Success(
-                Success::number(1).with_value("two\nlines (here) too\nand")
-            ))
-        );
-    }
-
-    #[test]
-    fn garbage_is_an_error() {
-        for bad in [
-            "hello\n", "20\n", "200\n", "200 ok\n", "299 x\n", "é\n", "+20 x\n",
-        ] {
-            let mut decoder = ReplyDecoder::new();
-            decoder.push(bad.as_bytes());
-            assert_eq!(decoder.next_line(), Err(ReplyError::Malformed), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn endless_input_is_an_error() {
-        let mut decoder = ReplyDecoder::new();
-        decoder.push(&vec![b'2'; MAX_REPLY + 1]);
-        assert_eq!(decoder.next_line(), Err(ReplyError::TooLong));
-
-        let mut decoder = ReplyDecoder::new();
-        decoder.push(b"520-begin\n");
-        let error = (0..MAX_REPLY).find_map(|_| {
-            decoder.push(b"usage text without an end\n");
-            decoder.next_line().err()
-        });
-        assert_eq!(error, Some(ReplyError::TooLong));
-    }
-}
+mod tests;

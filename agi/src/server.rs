@@ -1,12 +1,13 @@
 //! Listening, admission, limits and draining.
 
+mod stats;
+
+pub use stats::ServerStats;
+
 use std::{
-    io,
+    io::{self, Write as _},
     net::{IpAddr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,12 +15,16 @@ use ipnet::IpNet;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
+    task::JoinSet,
     time,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, warn};
 
-use crate::Session;
+use crate::{Session, client};
+
+/// The port that Asterisk takes if a URL names none (`AGI_PORT`).
+pub const PORT: u16 = 4573;
 
 /// Connections that the kernel may hold before they are accepted. A dialer
 /// that starts can have many answers in one instant.
@@ -37,24 +42,18 @@ pub struct ServerConfig {
     /// Networks whose hosts are served. FastAGI has no authentication, so an
     /// empty list serves nobody.
     pub allow: Vec<IpNet>,
-    /// Most sessions at once. Further connections are closed unread, and the
-    /// dialplan tries again or plays its safe harbour.
+    /// Most sessions at once. Further connections are refused unread: the
+    /// dialplan goes on with `AGISTATUS=FAILURE`, and tries again or plays its
+    /// safe harbour.
     pub max_sessions: usize,
     /// Longest time from the connection to the end of the environment.
     pub environment_timeout: Duration,
     /// Longest wait for the reply to a command that takes no time by itself.
     pub command_timeout: Duration,
-}
-
-/// Counters of a server since it was bound.
-#[derive(Debug, Default)]
-pub struct ServerStats {
-    accepted: AtomicU64,
-    over_limit: AtomicU64,
-    not_admitted: AtomicU64,
-    failed_openings: AtomicU64,
-    accept_errors: AtomicU64,
-    sessions: AtomicU64,
+    /// How long sessions may go on after the server stopped accepting; `None`
+    /// for as long as they last. Those that remain are closed, and their
+    /// dialplan goes on with `AGISTATUS=SUCCESS`.
+    pub drain_timeout: Option<Duration>,
 }
 
 /// A bound FastAGI server.
@@ -66,37 +65,19 @@ pub struct Server {
     stats: Arc<ServerStats>,
 }
 
-// === impl ServerStats ===
-
-impl ServerStats {
-    /// Connections that were admitted and within the limit.
-    pub fn accepted(&self) -> u64 {
-        self.accepted.load(Relaxed)
-    }
-
-    /// Connections closed because `max_sessions` were running.
-    pub fn over_limit(&self) -> u64 {
-        self.over_limit.load(Relaxed)
-    }
-
-    /// Connections closed because the peer is in no allowed network.
-    pub fn not_admitted(&self) -> u64 {
-        self.not_admitted.load(Relaxed)
-    }
-
-    /// Connections without an acceptable environment in time.
-    pub fn failed_openings(&self) -> u64 {
-        self.failed_openings.load(Relaxed)
-    }
-
-    /// Failures of the operating system to accept.
-    pub fn accept_errors(&self) -> u64 {
-        self.accept_errors.load(Relaxed)
-    }
-
-    /// Sessions that were handed to the handler.
-    pub fn sessions(&self) -> u64 {
-        self.sessions.load(Relaxed)
+impl Default for ServerConfig {
+    /// The port of FastAGI on the loopback address, serving nobody until
+    /// `allow` says whom; a thousand sessions, five seconds for each timeout,
+    /// and sessions that drain for as long as they last.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], PORT)),
+            allow: Vec::new(),
+            max_sessions: 1_000,
+            environment_timeout: Duration::from_secs(5),
+            command_timeout: Duration::from_secs(5),
+            drain_timeout: None,
+        }
     }
 }
 
@@ -145,87 +126,133 @@ impl Server {
         Arc::clone(&self.stats)
     }
 
-    /// Serves until `cancel`. Each session runs the handler in a task of
-    /// `tracker`; sessions that run when accepting stops are left to end by
-    /// themselves, so close the tracker and wait for it.
+    /// Serves until `cancel`, then lets the sessions that run come to their
+    /// end, for at most the `drain_timeout`. When this returns, no session
+    /// runs. The tasks of sessions are counted in `tracker`.
+    ///
+    /// Each session runs the handler in a task and in a span of its own
+    /// ([`Session::span`]). A handler that panics ends its session only. If
+    /// this future is dropped, all sessions are.
+    ///
+    /// Whoever is not served is refused in a way that the dialplan notices, as
+    /// [`Session::refuse`] does.
     pub async fn run<H, F>(self, tracker: &TaskTracker, cancel: CancellationToken, handler: H)
     where
         H: Fn(Session) -> F + Clone + Send + 'static,
         F: Future<Output = ()> + Send,
     {
-        let sessions = Arc::new(Semaphore::new(
-            self.config.max_sessions.min(Semaphore::MAX_PERMITS),
-        ));
-        let mut pause = ACCEPT_PAUSE.0;
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = cancel.cancelled() => return,
-                accepted = self.listener.accept() => accepted,
-            };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => {
-                    pause = ACCEPT_PAUSE.0;
-                    accepted
-                }
-                Err(error) => {
-                    self.stats.accept_errors.fetch_add(1, Relaxed);
-                    warn!(%error, "Cannot accept a FastAGI connection");
-                    tokio::select! {
-                        () = cancel.cancelled() => return,
-                        () = time::sleep(pause) => {}
-                    }
-                    pause = (pause * 2).min(ACCEPT_PAUSE.1);
-                    continue;
-                }
-            };
-            if !self.admits(peer.ip()) {
-                self.stats.not_admitted.fetch_add(1, Relaxed);
+        let Self {
+            listener,
+            config,
+            stats,
+            ..
+        } = self;
+        let limit = u32::try_from(config.max_sessions).unwrap_or(u32::MAX);
+        let limit = limit.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
+        let places = Arc::new(Semaphore::new(usize::try_from(limit).unwrap_or(usize::MAX)));
+        let mut tasks = JoinSet::new();
+        while let Some((stream, peer)) = accept(&listener, &cancel, &stats).await {
+            // Forgets those that have ended.
+            while tasks.try_join_next().is_some() {}
+            if !config.admits(peer.ip()) {
+                stats.count_not_admitted();
                 debug!(%peer, "FastAGI peer not admitted");
+                refuse(stream);
                 continue;
             }
-            let Ok(permit) = Arc::clone(&sessions).try_acquire_owned() else {
-                self.stats.over_limit.fetch_add(1, Relaxed);
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                stats.count_over_limit();
                 debug!(%peer, "FastAGI connection over the limit");
+                refuse(stream);
                 continue;
             };
-            self.stats.accepted.fetch_add(1, Relaxed);
-            let (handler, stats) = (handler.clone(), Arc::clone(&self.stats));
-            let environment_timeout = self.config.environment_timeout;
-            let command_timeout = self.config.command_timeout;
-            tracker.spawn(async move {
-                let opened = open(stream, peer, environment_timeout, command_timeout).await;
-                if let Some(session) = opened {
-                    stats.sessions.fetch_add(1, Relaxed);
-                    handler(session).await;
-                } else {
-                    stats.failed_openings.fetch_add(1, Relaxed);
+            let running = stats.count_accepted();
+            let (handler, stats) = (handler.clone(), Arc::clone(&stats));
+            let environment_timeout = config.environment_timeout;
+            let command_timeout = config.command_timeout;
+            tasks.spawn(tracker.track_future(async move {
+                match Session::open(stream, peer, environment_timeout, command_timeout).await {
+                    Ok(session) => {
+                        stats.count_session();
+                        let session = session.counted_in(&stats);
+                        let span = session.span();
+                        handler(session).instrument(span).await;
+                    }
+                    Err((error, stream)) => {
+                        stats.count_failed_opening();
+                        debug!(%peer, %error, "FastAGI connection without a call");
+                        if let Some(stream) = stream {
+                            refuse(stream);
+                        }
+                    }
                 }
-                drop(permit);
-            });
+                drop((running, place));
+            }));
         }
+        // Nobody is kept waiting in the backlog.
+        drop(listener);
+        let running = stats.running();
+        // All places are free again when all sessions have ended.
+        let ended = places.acquire_many(limit);
+        let cut = match config.drain_timeout {
+            None => ended.await.map_or(0, |_| 0),
+            Some(longest) => match time::timeout(longest, ended).await {
+                Ok(_) => 0,
+                Err(_) => stats.running(),
+            },
+        };
+        stats.count_drain(running, cut);
+        if cut > 0 {
+            warn!(
+                sessions = cut,
+                "FastAGI sessions were closed at the end of the drain timeout"
+            );
+        }
+        tasks.shutdown().await;
     }
+}
 
+impl ServerConfig {
     /// Whether a peer is in an allowed network.
     fn admits(&self, peer: IpAddr) -> bool {
         // A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d.
         let peer = peer.to_canonical();
-        self.config.allow.iter().any(|net| net.contains(&peer))
+        self.allow.iter().any(|net| net.contains(&peer))
     }
 }
 
-/// Opens a session, or says in the log why not.
-async fn open(
-    stream: TcpStream,
-    peer: SocketAddr,
-    environment_timeout: Duration,
-    command_timeout: Duration,
-) -> Option<Session> {
-    match Session::open(stream, peer, environment_timeout, command_timeout).await {
-        Ok(session) => Some(session),
-        Err(error) => {
-            debug!(%peer, %error, "FastAGI connection without a call");
-            None
+/// The next connection; `None` when the server is to stop.
+async fn accept(
+    listener: &TcpListener,
+    cancel: &CancellationToken,
+    stats: &ServerStats,
+) -> Option<(TcpStream, SocketAddr)> {
+    let mut pause = ACCEPT_PAUSE.0;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return None,
+            accepted = listener.accept() => accepted,
+        };
+        let error = match accepted {
+            Ok(accepted) => return Some(accepted),
+            Err(error) => error,
+        };
+        stats.count_accept_error();
+        warn!(%error, "Cannot accept a FastAGI connection");
+        tokio::select! {
+            () = cancel.cancelled() => return None,
+            () = time::sleep(pause) => {}
         }
+        pause = (pause * 2).min(ACCEPT_PAUSE.1);
+    }
+}
+
+/// Closes a connection so that the dialplan goes on with `AGISTATUS=FAILURE`.
+fn refuse(stream: TcpStream) {
+    // Without waiting: there is room for a word in a socket to which nothing
+    // was written, and the peer may be anybody.
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write(client::FAILURE.as_bytes());
     }
 }

@@ -43,7 +43,9 @@ fn reply() -> impl Strategy<Value = Incoming> {
     )
         .prop_map(|(result, value, end)| {
             let mut success = Success::text(result);
-            success.value = value;
+            if let Some(value) = value {
+                success = success.with_value(value);
+            }
             if let Some(end) = end {
                 success = success.with_end_position(end);
             }
@@ -144,7 +146,7 @@ proptest! {
         let block = client::environment_block([("network_script", &*script)].into_iter().chain(pairs));
         let lines = block.strip_suffix('\n').unwrap();
         let environment = Environment::parse(lines.as_bytes()).unwrap();
-        prop_assert_eq!(environment.args(), values);
+        prop_assert!(environment.args().eq(values));
         prop_assert_eq!(environment.get("network_script"), Some(&*script));
     }
 }

@@ -35,6 +35,7 @@ fn config() -> ServerConfig {
         max_sessions: 10,
         environment_timeout: LONG,
         command_timeout: LONG,
+        drain_timeout: None,
     }
 }
 
@@ -115,10 +116,11 @@ impl Exchange {
         self.send(reply).await;
     }
 
-    async fn closed(mut self) -> bool {
+    /// Whether the connection is closed and the dialplan told so.
+    async fn refused(mut self) -> bool {
         let mut rest = Vec::new();
-        let end = timeout(LONG, self.0.read_to_end(&mut rest)).await.unwrap();
-        end.is_err() || rest.is_empty()
+        let _ = timeout(LONG, self.0.read_to_end(&mut rest)).await.unwrap();
+        rest == client::FAILURE.as_bytes()
     }
 }
 
@@ -224,7 +226,7 @@ async fn invalid_arguments_never_leave() {
     ));
     let comma = session.exec("Dial", &["PJSIP/1,60,G(evil)"]).await;
     assert!(matches!(comma, Err(CommandError::InvalidArgument(_))));
-    let long = session.verbose(&"x".repeat(3_000), 1).await;
+    let long = session.verbose(&"x".repeat(9_000), 1).await;
     assert!(matches!(long, Err(CommandError::InvalidArgument(_))));
     // The first line that arrives is the first that was valid.
     let (noop, ()) = tokio::join!(session.noop(), exchange.answer("NOOP", "200 result=0\n"));
@@ -347,29 +349,66 @@ async fn the_end_of_the_connection() {
 }
 
 #[tokio::test]
-async fn a_late_reply_is_skipped() {
+async fn replies_to_abandoned_commands_are_skipped() {
+    const MARKER: &str = r#"GET FULL VARIABLE "strowger-sync-1""#;
+    let mut fixture = Fixture::new(config()).await;
+    let soon = Some(Duration::from_millis(30));
+    // The reply comes late, or never: Asterisk gives none to a sound that another command
+    // interrupts. Both look the same to the next command.
+    for late in ["", "200 result=0\n", "200 result=1 (of the first)\n"] {
+        let (mut session, mut exchange, _done) = fixture.call().await;
+        let abandoned = session.exec_within("Playback", &["a"], soon).await;
+        assert_eq!(abandoned, Err(CommandError::TimedOut));
+        let script = async {
+            exchange.answer(r#"EXEC "Playback" "a""#, late).await;
+            exchange
+                .answer(MARKER, "200 result=1 (strowger-sync-1)\n")
+                .await;
+            // Not before: Asterisk overlooks a line that comes along with another.
+            exchange
+                .answer(r#"GET VARIABLE "A""#, "200 result=1 (mine)\n")
+                .await;
+        };
+        let (value, ()) = tokio::join!(session.get_variable("A"), script);
+        assert_eq!(value.unwrap().as_deref(), Some("mine"));
+    }
+}
+
+#[tokio::test]
+async fn a_marker_that_is_overlooked_is_sent_again() {
     let mut fixture = Fixture::new(config()).await;
     let (mut session, mut exchange, _done) = fixture.call().await;
-    let soon = Some(Duration::from_millis(30));
-    let late = session.exec_within("Playback", &["a"], soon).await;
-    assert_eq!(late, Err(CommandError::TimedOut));
-    // A future that is dropped owes its reply as well.
     assert!(
         timeout(Duration::from_millis(30), session.noop())
             .await
             .is_err()
     );
     let script = async {
+        exchange.answer("NOOP", "").await;
         exchange
-            .answer(r#"EXEC "Playback" "a""#, "200 result=0\n")
+            .answer(r#"GET FULL VARIABLE "strowger-sync-1""#, "")
             .await;
-        exchange.answer("NOOP", "200 result=0\n").await;
         exchange
-            .answer(r#"GET VARIABLE "A""#, "200 result=1 (mine)\n")
+            .answer(
+                r#"GET FULL VARIABLE "strowger-sync-2""#,
+                "200 result=0\n200 result=1 (strowger-sync-1)\n",
+            )
+            .await;
+        exchange
+            .answer(
+                r#"GET VARIABLE "A""#,
+                "200 result=1 (strowger-sync-2)\n200 result=1 (mine)\n",
+            )
             .await;
     };
     let (value, ()) = tokio::join!(session.get_variable("A"), script);
     assert_eq!(value.unwrap().as_deref(), Some("mine"));
+    // What looks like a marker is an answer when none was sent.
+    let (value, ()) = tokio::join!(
+        session.get_variable("A"),
+        exchange.answer(r#"GET VARIABLE "A""#, "200 result=1 (strowger-sync-2)\n")
+    );
+    assert_eq!(value.unwrap().as_deref(), Some("strowger-sync-2"));
 }
 
 #[tokio::test]
@@ -395,7 +434,7 @@ async fn over_the_limit() {
     })
     .await;
     let (session, _exchange, done) = fixture.call().await;
-    assert!(fixture.connect().await.closed().await);
+    assert!(fixture.connect().await.refused().await);
     assert_eq!(fixture.stats.over_limit(), 1);
     drop((session, done));
     // The place is free again as soon as the handler has returned.
@@ -405,7 +444,7 @@ async fn over_the_limit() {
             exchange.hand_over().await;
             tokio::select! {
                 Some(_) = fixture.sessions.recv() => return,
-                _ = exchange.closed() => {}
+                _ = exchange.refused() => {}
             }
         }
     })
@@ -418,7 +457,7 @@ async fn over_the_limit() {
 async fn strangers_are_not_admitted() {
     for allow in [vec![], vec!["10.0.0.0/8".parse().unwrap()]] {
         let fixture = Fixture::new(ServerConfig { allow, ..config() }).await;
-        assert!(fixture.connect().await.closed().await);
+        assert!(fixture.connect().await.refused().await);
         assert_eq!(fixture.stats.not_admitted(), 1);
         assert_eq!(fixture.stats.accepted(), 0);
     }
@@ -433,7 +472,7 @@ async fn a_slow_environment_is_cut() {
     .await;
     let mut slow = fixture.connect().await;
     slow.send("agi_network: yes\nagi_net").await;
-    assert!(slow.closed().await);
+    assert!(slow.refused().await);
     assert_eq!(fixture.stats.failed_openings(), 1);
 }
 
@@ -448,7 +487,7 @@ async fn an_endless_environment_is_cut() {
             break;
         }
     }
-    assert!(flood.closed().await);
+    assert!(flood.refused().await);
     assert_eq!(fixture.stats.sessions(), 0);
 }
 

@@ -13,7 +13,7 @@ async fn a_wrong_secret_is_said_once_with_what_to_do_and_not_tried_again_and_aga
     ground.ami = wire.address;
     ground.ami_secret = "not-the-secret";
     let program = Program::serve(&ground).await;
-    let advice = "check asterisk.servers username and secret against manager.conf";
+    let advice = "or correct manager.conf and reload this service";
     program.logs(advice).await;
     let health = Api::nobody(&ground)
         .health("the daemon answers", |_| true)
@@ -28,5 +28,12 @@ async fn a_wrong_secret_is_said_once_with_what_to_do_and_not_tried_again_and_aga
     let log = program.log();
     assert_eq!(log.matches(advice).count(), 1, "{log}");
     assert!(!log.contains("not-the-secret"), "{log}");
+
+    // Told to reload, it tries once more.
+    program.signal("HUP").await;
+    timeout(Duration::from_secs(20), wire.connections.changed())
+        .await
+        .expect("another login after a reload")
+        .expect("the wire goes on");
     program.stop().await;
 }

@@ -6,3 +6,4 @@
 #![forbid(unsafe_code)]
 
 pub mod asterisk;
+pub mod async_agi;
