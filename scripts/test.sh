@@ -16,6 +16,7 @@ need_cargo_command cargo-deny 0.20.2
 
 step "Format"
 cargo fmt --all --check
+cargo fmt --all --check --manifest-path benches/Cargo.toml
 step "Scripts"
 shellcheck -x scripts/*.sh scripts/lib/*.sh systemd/*.sh .ci/run
 systemd/check.sh
@@ -23,6 +24,8 @@ step "Licences, bans, sources"
 cargo deny --log-level error check bans licenses sources
 step "Clippy, with warnings denied"
 cargo clippy --workspace --all-targets --quiet -- -D warnings
+step "Benchmarks compile"
+cargo clippy --manifest-path benches/Cargo.toml --locked --all-targets --quiet -- -D warnings
 step "Tests"
 cargo nextest run --workspace
 step "Documentation examples"
@@ -36,7 +39,9 @@ STROWGER__HTTP__LISTEN=127.0.0.1:0 scripts/demo.sh --seconds 15 --json | tail -n
 if [[ ${STROWGER_SKIP_LAB:-0} == 1 ]]; then
     say "The real Asterisk part is left out"
 else
-    step "Real Asterisk"
-    scripts/lab.sh check
+    for version in 22 16; do
+        step "Real Asterisk $version"
+        scripts/lab.sh check --asterisk "$version"
+    done
 fi
 step "All is well"

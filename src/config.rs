@@ -476,4 +476,22 @@ mod tests {
         ));
         assert!(error.is_err(), "two servers and no default");
     }
+
+    #[test]
+    fn an_encrypted_link_needs_a_certificate_that_can_be_read() {
+        let server = "[asterisk.servers.main]\nhost = \"a\"\nusername = \"u\"\nsecret = \"s\"\n";
+        let refused = |more: &str| format!("{:#}", load(&format!("{server}{more}")).unwrap_err());
+        let error = refused("tls_trust = \"/does/not/exist.pem\"\n");
+        assert!(
+            error.contains("asterisk.servers.main: tls_trust: cannot read /does/not/exist.pem"),
+            "{error}"
+        );
+        let error = refused("tls_trust = \"/dev/null\"\n");
+        assert!(error.contains("no certificate"), "{error}");
+        let error = refused("tls_server_name = \"pbx\"\n");
+        assert!(
+            error.contains("tls_server_name is set without tls_trust"),
+            "{error}"
+        );
+    }
 }
