@@ -133,6 +133,7 @@ pub struct Action {
     name: Cow<'static, str>,
     headers: Vec<(Cow<'static, str>, String)>,
     error: Option<EncodeError>,
+    slow: bool,
 }
 
 impl Action {
@@ -142,6 +143,7 @@ impl Action {
             name: name.into(),
             headers: Vec::new(),
             error: None,
+            slow: false,
         }
     }
 
@@ -192,8 +194,17 @@ impl Action {
     /// assert!(!hangup("PJSIP/carrier-00000001", None).is_slow());
     /// ```
     pub fn is_slow(&self) -> bool {
-        SLOW.iter()
-            .any(|name| name.eq_ignore_ascii_case(&self.name))
+        self.slow
+            || SLOW
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(&self.name))
+    }
+
+    /// Says of an action, such as one of a module of one's own, that it is
+    /// [slow](Self::is_slow).
+    #[must_use]
+    pub fn slow(self) -> Self {
+        Self { slow: true, ..self }
     }
 
     /// Writes the action. `action_id` comes second, so that Asterisk has read it

@@ -319,7 +319,8 @@ pub enum ActionError {
     /// Asterisk answered `Response: Error`. Some lists do so when they are empty.
     #[error("asterisk refused: {message}")]
     Rejected {
-        /// Its `Message`.
+        /// Its `Message`; of a command of the console, the output, lines joined with
+        /// a line feed.
         message: String,
     },
     /// No answer within [`ClientConfig::action_timeout`]; the action may have happened.
@@ -408,6 +409,15 @@ pub fn connect(
     };
     tracker.spawn(link.run());
     (client, events)
+}
+
+/// Lets the task look again when somebody stops waiting, whatever for.
+struct Wake<'a>(&'a Shared);
+
+impl Drop for Wake<'_> {
+    fn drop(&mut self) {
+        self.0.changed.notify_one();
+    }
 }
 
 impl Client {
@@ -507,16 +517,14 @@ impl Client {
         answer: oneshot::Receiver<Result<T, ActionError>>,
         within: Duration,
     ) -> Result<T, ActionError> {
+        // The task finds the closed reply of who waits no longer, and keeps its place
+        // until it is answered; a slow action behind it need not wait any more.
+        let _wake = Wake(&self.shared);
         match timeout(within, answer).await {
             Ok(Ok(result)) => result,
             // The task was dropped with its runtime.
             Ok(Err(_)) => Err(ActionError::UnknownOutcome),
-            Err(_) => {
-                // The task finds the closed reply and keeps its place until it is
-                // answered; a slow action behind it need not wait any more.
-                self.shared.changed.notify_one();
-                Err(ActionError::TimedOut)
-            }
+            Err(_) => Err(ActionError::TimedOut),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! frame is parsed. A damaged frame therefore costs itself and nothing else: the
 //! stream is in step again at the next blank line.
 
+use std::fmt;
+
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem;
 
@@ -75,7 +77,6 @@ const LEAST_SPACE: usize = 8 * 1024;
 /// [`space`](Self::space)), then [`next`](Self::next) until it gives `None`.
 /// Between two pushes the decoder then holds less than [`MAX_FRAME_BYTES`],
 /// whatever the peer sends, and no byte is searched twice.
-#[derive(Debug)]
 pub struct Decoder {
     buffer: BytesMut,
     /// Everything before this was searched already.
@@ -113,6 +114,16 @@ enum Piece {
     Endless,
     /// More bytes are needed.
     Open,
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What waits here may be a login, and is not parsed yet.
+        f.debug_struct("Decoder")
+            .field("state", &self.state)
+            .field("buffered", &self.buffered())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Decoder {
@@ -179,6 +190,7 @@ impl Decoder {
             State::Frames => {}
             State::Skipping => self.skip()?,
         }
+        self.drop_blank_lines();
         match self.piece(0) {
             Piece::Frame { frame, next } => {
                 let mut bytes = self.take(next);
@@ -207,6 +219,7 @@ impl Decoder {
         if self.state == State::Skipping {
             self.skip()?;
         }
+        self.drop_blank_lines();
         let mut at = 0;
         let skipped = loop {
             match self.piece(at) {
@@ -302,6 +315,15 @@ impl Decoder {
         self.drop_front(at + BLANK_LINE.len());
         self.state = State::Frames;
         Some(())
+    }
+
+    /// Drops the blank lines in front, which would fill the buffer while a peer sends
+    /// nothing else.
+    fn drop_blank_lines(&mut self) {
+        let pairs = self.buffer.chunks_exact(2);
+        let bytes = 2 * pairs.take_while(|pair| *pair == b"\r\n").count();
+        self.buffer.advance(bytes);
+        self.searched = self.searched.saturating_sub(bytes);
     }
 
     /// Takes the front of the buffer without a copy.

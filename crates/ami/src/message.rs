@@ -105,6 +105,12 @@ impl Message {
         })
     }
 
+    /// Length of its text in bytes, without the blank line.
+    #[expect(clippy::len_without_is_empty, reason = "a message is never empty")]
+    pub fn len(&self) -> usize {
+        self.frame.len()
+    }
+
     /// Whether this is a response, an event or an action.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -234,8 +240,14 @@ pub(crate) fn fmt_redacted<'a>(
     f: &mut fmt::Formatter<'_>,
     headers: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
 ) -> fmt::Result {
+    let headers: Vec<_> = headers.collect();
     let mut map = f.debug_map();
-    let (mut secret_variable, mut challenged) = (false, false);
+    // A value may stand before the first variable.
+    let mut secret_variable = headers
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case("variable"))
+        .is_some_and(|(_, name)| is_secret(&name.to_ascii_lowercase()));
+    let mut challenged = false;
     for (key, value) in headers {
         let lower = key.to_ascii_lowercase();
         challenged |= lower == "challenge";
@@ -259,14 +271,27 @@ pub(crate) fn fmt_redacted<'a>(
 }
 
 /// In the name of a header or variable: it holds a secret.
-const MARKS: [&str; 6] = ["secret", "password", "passwd", "pin", "token", "credential"];
+const MARKS: [&str; 11] = [
+    "secret",
+    "password",
+    "passwd",
+    "pwd",
+    "pin",
+    "token",
+    "credential",
+    "cvv",
+    "card",
+    "api_key",
+    "apikey",
+];
 
 /// Headers in lower case that hold what a caller has entered (keys, and the results
 /// of commands that collect them) or what a login is checked by.
-const ENTERED: [&str; 6] = [
+const ENTERED: [&str; 7] = [
     "digit",
     "result",
     "key",
+    "val",
     "md5cred",
     "expectedresponse",
     "receivedhash",
@@ -274,11 +299,12 @@ const ENTERED: [&str; 6] = [
 
 /// Headers in lower case that hold what is run, with its arguments, or what is
 /// configured.
-const RUNS: [&str; 7] = [
+const RUNS: [&str; 8] = [
     "command",
     "appdata",
     "applicationdata",
     "data",
+    "env",
     "extra",
     "json",
     "output",

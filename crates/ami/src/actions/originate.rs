@@ -109,6 +109,13 @@ pub fn originate(request: &OriginateRequest) -> Action {
             action = action.refuse(EncodeError::ChannelId(id.len()));
         }
     }
+    if let Some(to) = &request.pre_dial_gosub
+        && [&to.context, &to.exten]
+            .iter()
+            .any(|part| part.contains(','))
+    {
+        action = action.refuse(EncodeError::Comma("PreDialGoSub"));
+    }
     for (name, value) in &request.variables {
         if !is_variable_name(name) {
             action = action.refuse(EncodeError::VariableName(name.clone()));
@@ -180,6 +187,17 @@ mod tests {
             refused(&|r| r.variables[0].1 = "a\r\nb".into()),
             EncodeError::LineBreak("Variable".into())
         );
+        for (context, exten) in [("a,b", "s"), ("a", "s,1")] {
+            let to = Destination {
+                context: context.into(),
+                exten: exten.into(),
+                priority: 1,
+            };
+            assert_eq!(
+                refused(&|r| r.pre_dial_gosub = Some(to.clone())),
+                EncodeError::Comma("PreDialGoSub")
+            );
+        }
         assert_eq!(
             refused(&|r| r.channel = String::new()),
             EncodeError::ChannelName(String::new())

@@ -15,7 +15,10 @@ pub enum RecordDirection {
 }
 
 /// Records a channel into a file, by the application of the same name with its
-/// options; the answer has `MixMonitorID`. Class `system`.
+/// options. Class `system`.
+///
+/// The answer does not name the recording: option `i(NAME)` writes its id into that
+/// variable of the channel, for [`stop_mix_monitor`].
 ///
 /// Asterisk joins file and options with a comma, so that neither may contain one.
 /// A command to run at the end, which the action also takes, is not offered.

@@ -27,7 +27,8 @@ pub fn quote_variable(value: &str) -> String {
     out
 }
 
-/// Sets a variable of a channel. The value needs no quoting here. Class `call`.
+/// Sets a variable of a channel. The value needs no quoting here, but Asterisk
+/// takes away the blanks at both of its ends. Class `call`.
 pub fn set_var(channel: &str, name: &str, value: &str) -> Action {
     set(
         on_channel(Action::new("Setvar"), "Channel", channel),
@@ -36,7 +37,7 @@ pub fn set_var(channel: &str, name: &str, value: &str) -> Action {
     )
 }
 
-/// Sets a global variable. Class `call`.
+/// Sets a global variable; see [`set_var`]. Class `call`.
 pub fn set_global(name: &str, value: &str) -> Action {
     set(Action::new("Setvar"), name, value)
 }

@@ -36,13 +36,18 @@ pub(super) struct Dispatch {
     consumers: Vec<Consumer>,
     shared: Arc<Shared>,
     frames: Vec<Frame>,
-    /// The `Up` of the link at hand, for consumers that come later.
-    up: Option<Notice>,
+    /// How the link is, for consumers that come later: `Up`, or refused.
+    latest: Option<Notice>,
+    /// Whether what is read counts as read by the session of the events.
+    counts: bool,
 }
 
 impl Dispatch {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        let mut dispatch = Self::nobody(shared);
+        let mut dispatch = Self {
+            counts: true,
+            ..Self::nobody(shared)
+        };
         dispatch.refresh();
         dispatch
     }
@@ -53,7 +58,8 @@ impl Dispatch {
             consumers: Vec::new(),
             shared: Arc::clone(shared),
             frames: Vec::new(),
-            up: None,
+            latest: None,
+            counts: false,
         }
     }
 
@@ -67,8 +73,8 @@ impl Dispatch {
             if self.consumers.iter().any(is_known) {
                 continue;
             }
-            if let Some(up) = &self.up {
-                inbox.up(up.clone());
+            if let Some(notice) = &self.latest {
+                inbox.notice(notice.clone());
             }
             self.consumers.push(Consumer {
                 inbox: Arc::clone(inbox),
@@ -97,22 +103,23 @@ impl Dispatch {
 
     pub(super) fn up(&mut self, notice: Notice) {
         for known in &self.consumers {
-            known.inbox.up(notice.clone());
+            known.inbox.notice(notice.clone());
         }
-        self.up = Some(notice);
+        self.latest = Some(notice);
     }
 
     pub(super) fn down(&mut self, reason: &DownReason) {
-        self.up = None;
+        self.latest = None;
         for known in &self.consumers {
             known.inbox.down(reason.clone());
         }
     }
 
-    pub(super) fn refused(&self, message: &str) {
+    pub(super) fn refused(&mut self, message: String) {
         for known in &self.consumers {
-            known.inbox.refused(message.to_owned());
+            known.inbox.refused(message.clone());
         }
+        self.latest = Some(Notice::AuthenticationRefused { message });
     }
 
     /// No consumer is told anything any more.
@@ -147,8 +154,18 @@ impl Dispatch {
                         }
                     }
                     Sort::Response => match Message::parse(slice(&block.bytes, *frame)) {
-                        Ok(response) => answered = pending.response(response).or(answered),
-                        Err(error) => self.skipped(error, &block.bytes, now),
+                        Ok(response) => {
+                            if pending.awaits_list() {
+                                // It may be the end of a list, of an empty one.
+                                self.flush(&block.bytes, now);
+                            }
+                            answered = pending.response(response).or(answered);
+                        }
+                        // Whoever waits for it learns so from the next answer.
+                        Err(error) => {
+                            self.shared.count_skipped();
+                            tracing::warn!(%error, "The answer to an AMI action cannot be read");
+                        }
                     },
                     Sort::Other => match Message::parse(slice(&block.bytes, *frame)) {
                         Ok(_) => tracing::debug!("Unexpected AMI frame"),
@@ -157,7 +174,9 @@ impl Dispatch {
                 }
             }
             self.flush(&block.bytes, now);
-            self.shared.count_read(block.bytes.len(), events, now);
+            if self.counts {
+                self.shared.count_read(block.bytes.len(), events, now);
+            }
             if let Some(error) = block.skipped {
                 self.skipped(error, &block.bytes, now);
             }
@@ -184,9 +203,12 @@ impl Dispatch {
         pending: &mut Pending,
         now: Instant,
     ) -> bool {
-        // An event that cannot be parsed is reported by the consumer.
-        let Ok(event) = Message::parse(slice(bytes, frame)) else {
-            return false;
+        let event = match Message::parse(slice(bytes, frame)) {
+            Ok(event) => event,
+            Err(error) => {
+                self.skipped(error, bytes, now);
+                return true;
+            }
         };
         if !pending.is_of_list(&event) {
             return false;

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::tls::{Tls, TlsError};
+use super::tls::{self, Tls, TlsError};
 use super::{Auth, Boot, ClientConfig, DownReason};
 use crate::action::Action;
 use crate::actions;
@@ -19,7 +18,7 @@ use crate::event::Event;
 use crate::message::{Kind, Message};
 
 type Reader = Box<dyn AsyncRead + Send + Unpin>;
-type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+pub(super) type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// A session that is logged in.
 pub(super) struct Session {
@@ -123,7 +122,7 @@ async fn open(config: &ClientConfig) -> Result<(Reader, Writer), DownReason> {
     let stream = TlsConnector::from(tls.config.clone())
         .connect(name, stream)
         .await
-        .map_err(|error| DownReason::Tls(error.to_string()))?;
+        .map_err(|error| DownReason::Tls(tls::reason(&error)))?;
     let (reader, writer) = tokio::io::split(stream);
     Ok((Box::new(reader), Box::new(writer)))
 }
@@ -185,8 +184,8 @@ impl Wire {
     ) -> Result<(Option<String>, Option<Boot>), DownReason> {
         let now = Instant::now();
         let (answer_by, boot_by) = (now + answer_within, now + boot_within);
-        let bytes = self.encode(&actions::core_settings(), "settings")?;
-        self.write(&bytes).await?;
+        let id = self.id("settings");
+        self.write(&actions::core_settings().encode(&id)?).await?;
 
         let mut answer: Option<Message> = None;
         let mut boot = None;
@@ -204,7 +203,7 @@ impl Wire {
                 continue;
             };
             match frame.kind() {
-                Kind::Response => answer = Some(frame),
+                Kind::Response if answers(&frame, &id) => answer = Some(frame),
                 // Other events are superseded by the snapshot that follows.
                 Kind::Event => {
                     if let Event::FullyBooted(event) = Event::parse(frame) {
@@ -214,8 +213,13 @@ impl Wire {
                         });
                     }
                 }
-                Kind::Action | Kind::Other => {}
+                Kind::Response | Kind::Action | Kind::Other => {}
             }
+        }
+        if boot.is_none() && !boot_within.is_zero() {
+            tracing::info!(
+                "No FullyBooted after the login: the account does not read class system (set boot_wait to zero then), or Asterisk is still starting"
+            );
         }
         let version = answer.and_then(|answer| Some(answer.get("AsteriskVersion")?.into_owned()));
         Ok((version, boot))
@@ -223,19 +227,19 @@ impl Wire {
 
     /// Sends an action and waits for the response; events pass unseen.
     async fn ask(&mut self, action: &Action, name: &str) -> Result<Message, DownReason> {
-        let bytes = self.encode(action, name)?;
-        self.write(&bytes).await?;
+        let id = self.id(name);
+        self.write(&action.encode(&id)?).await?;
         loop {
             if let Ok(Decoded::Frame(frame)) = self.decoded().await?
-                && frame.kind() == Kind::Response
+                && answers(&frame, &id)
             {
                 return Ok(frame);
             }
         }
     }
 
-    fn encode(&self, action: &Action, name: &str) -> Result<Bytes, DownReason> {
-        Ok(action.encode(&format!("{}-{name}", self.prefix))?)
+    fn id(&self, name: &str) -> String {
+        format!("{}-{name}", self.prefix)
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), DownReason> {
@@ -260,6 +264,12 @@ impl Wire {
             }
         }
     }
+}
+
+/// Whether `frame` answers the action with that id. Errors about the form of a message
+/// name no action, see the module `client`.
+fn answers(frame: &Message, id: &str) -> bool {
+    frame.kind() == Kind::Response && frame.action_id().is_none_or(|found| found == id)
 }
 
 /// What a negative answer to a login means.

@@ -46,7 +46,7 @@ pub struct Health {
     pub in_flight: u64,
     /// How often reading paused because a consumer that may lose nothing was late.
     pub pauses: u64,
-    /// How long all those pauses took together.
+    /// How long all those pauses took together, the one at hand included.
     pub paused: Duration,
     /// Why the last link or attempt failed; `None` once a login succeeded.
     pub last_error: Option<String>,
@@ -89,8 +89,10 @@ pub(super) struct Shared {
     skipped_frames: AtomicU64,
     pub(super) in_flight: AtomicU64,
     pauses: AtomicU64,
-    /// Microseconds.
+    /// Microseconds of the pauses that are over.
     paused: AtomicU64,
+    /// Begin of the pause at hand: microseconds after `started`, plus one; 0 for none.
+    paused_since: AtomicU64,
     last_error: Mutex<Option<String>>,
     inboxes: Mutex<Vec<Arc<Inbox>>>,
     /// A consumer came or went.
@@ -115,6 +117,7 @@ impl Shared {
             in_flight: AtomicU64::new(0),
             pauses: AtomicU64::new(0),
             paused: AtomicU64::new(0),
+            paused_since: AtomicU64::new(0),
             last_error: Mutex::new(None),
             inboxes: Mutex::default(),
             changed: Notify::new(),
@@ -196,9 +199,32 @@ impl Shared {
         self.skipped_frames.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn count_pause(&self, lasted: Duration) {
-        self.pauses.fetch_add(1, Relaxed);
-        self.paused.fetch_add(micros(lasted) - 1, Relaxed);
+    /// Takes note of whether reading pauses. Whether a pause has just ended.
+    pub(super) fn pause(&self, pauses: bool) -> bool {
+        let since = duration(self.paused_since.load(Relaxed));
+        match (since, pauses) {
+            (None, true) => {
+                self.pauses.fetch_add(1, Relaxed);
+                let now = micros(self.started.elapsed());
+                self.paused_since.store(now, Relaxed);
+                tracing::warn!("A consumer of AMI events is late, reading pauses for it");
+                false
+            }
+            (Some(since), false) => {
+                let lasted = self.started.elapsed().saturating_sub(since);
+                self.paused.fetch_add(micros(lasted) - 1, Relaxed);
+                self.paused_since.store(0, Relaxed);
+                true
+            }
+            (None, false) | (Some(_), true) => false,
+        }
+    }
+
+    fn paused(&self) -> Duration {
+        let over = Duration::from_micros(self.paused.load(Relaxed));
+        let at_hand = duration(self.paused_since.load(Relaxed))
+            .map(|since| self.started.elapsed().saturating_sub(since));
+        over + at_hand.unwrap_or_default()
     }
 
     pub(super) fn set_rtt(&self, rtt: Duration) {
@@ -217,7 +243,7 @@ impl Shared {
             rtt: duration(self.rtt.load(Relaxed)),
             in_flight: self.in_flight.load(Relaxed),
             pauses: self.pauses.load(Relaxed),
-            paused: Duration::from_micros(self.paused.load(Relaxed)),
+            paused: self.paused(),
             last_error: self
                 .last_error
                 .lock()

@@ -2,6 +2,7 @@
 //! never a reason for it to wait.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::mem::size_of;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +26,6 @@ const NOTICE_BYTES: usize = 256;
 const COPY_BELOW_BYTES: usize = 16 * 1024;
 
 /// Events that were read at once.
-#[derive(Debug)]
 pub(super) struct Batch {
     bytes: Bytes,
     frames: Vec<(EventKind, Frame)>,
@@ -67,6 +67,15 @@ impl Batch {
 
     fn cost(&self) -> usize {
         self.bytes.len() + self.frames.len() * size_of::<(EventKind, Frame)>() + NOTICE_BYTES
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The text may hold secrets, which only a parsed message hides.
+        f.debug_struct("Batch")
+            .field("frames", &self.frames.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -192,7 +201,8 @@ impl Inbox {
         self.ready.notify_one();
     }
 
-    pub(super) fn up(&self, notice: Notice) {
+    /// Queues what the link is now.
+    pub(super) fn notice(&self, notice: Notice) {
         let mut state = self.lock();
         self.push(&mut state, Item::Notice(notice));
         drop(state);
@@ -299,12 +309,21 @@ enum Popped {
 
 /// What one consumer is told, in order: see [`Notice`]. Dropping it ends the
 /// consumption; a link without consumers ends.
-#[derive(Debug)]
 pub struct Events {
     inbox: Arc<Inbox>,
     /// The batch that is being handed out.
     bytes: Bytes,
     frames: std::vec::IntoIter<(EventKind, Frame)>,
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // As with a batch: its text may hold secrets.
+        f.debug_struct("Events")
+            .field("inbox", &self.inbox)
+            .field("frames", &self.frames.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Events {
@@ -441,13 +460,13 @@ mod tests {
         }
     }
 
-    fn is_event(notice: Option<Notice>) -> bool {
-        matches!(notice, Some(Notice::Event(Event::Hangup(_))))
+    fn has_event(events: &mut Events) -> bool {
+        matches!(events.try_recv(), Some(Notice::Event(Event::Hangup(_))))
     }
 
-    fn gap(dropped: u64) -> Option<Notice> {
+    fn gap(dropped: u64) -> Notice {
         let reason = GapReason::QueueFull { dropped };
-        Some(Notice::Gap { reason })
+        Notice::Gap { reason }
     }
 
     #[tokio::test]
@@ -457,12 +476,12 @@ mod tests {
             inbox.events(batch());
         }
         for _ in 0..3 {
-            assert!(is_event(events.try_recv()));
+            assert!(has_event(&mut events));
         }
         inbox.events(batch());
-        assert!(is_event(events.try_recv()));
-        assert_eq!(events.try_recv(), gap(3));
-        assert!(is_event(events.try_recv()));
+        assert!(has_event(&mut events));
+        assert_eq!(events.try_recv(), Some(gap(3)));
+        assert!(has_event(&mut events));
         assert_eq!(events.try_recv(), None);
         assert_eq!(inbox.health().dropped, 3);
         assert_eq!(inbox.health().gaps, 1);
@@ -474,12 +493,12 @@ mod tests {
         for _ in 0..5 {
             inbox.events(batch());
         }
-        assert!(is_event(events.try_recv()));
+        assert!(has_event(&mut events));
         inbox.events(batch());
         for _ in 0..3 {
-            assert!(is_event(events.try_recv()));
+            assert!(has_event(&mut events));
         }
-        assert_eq!(events.try_recv(), gap(2));
+        assert_eq!(events.try_recv(), Some(gap(2)));
     }
 
     #[tokio::test]
@@ -494,11 +513,11 @@ mod tests {
         inbox.events(batch());
         for _ in 0..3 {
             assert!(inbox.needs_room());
-            assert!(is_event(events.try_recv()));
+            assert!(has_event(&mut events));
         }
         assert!(!inbox.needs_room());
         for _ in 0..2 {
-            assert!(is_event(events.try_recv()));
+            assert!(has_event(&mut events));
         }
         assert_eq!(events.try_recv(), None);
         assert_eq!(inbox.health().gaps, 0);
@@ -508,11 +527,11 @@ mod tests {
     async fn a_link_that_comes_and_goes_does_not_fill_the_memory() {
         for overflow in [Overflow::Pause, Overflow::Drop] {
             let (inbox, mut events) = consumer(overflow, 4);
-            inbox.up(up());
+            inbox.notice(up());
             for _ in 0..1_000 {
                 inbox.events(batch());
                 inbox.down(DownReason::Closed);
-                inbox.up(up());
+                inbox.notice(up());
                 inbox.refused("no".into());
                 inbox.refused("no".into());
             }
@@ -541,7 +560,7 @@ mod tests {
         let (inbox, mut events) = consumer(Overflow::Pause, 4);
         inbox.events(batch());
         inbox.end();
-        assert!(is_event(events.recv().await));
+        assert!(has_event(&mut events));
         assert_eq!(events.recv().await, None);
     }
 

@@ -6,6 +6,9 @@ use tokio::time::Instant;
 
 use super::ClientConfig;
 
+/// In place of longer times, such as `Duration::MAX` for never.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
+
 /// When to ask for a sign of life, and when to give up.
 #[derive(Debug)]
 pub(super) struct KeepAlive {
@@ -22,9 +25,9 @@ impl KeepAlive {
     pub(super) fn new(config: &ClientConfig) -> Self {
         let now = Instant::now();
         Self {
-            interval: config.ping_interval,
-            patience: config.ping_timeout,
-            next_ping: now + config.ping_interval,
+            interval: config.ping_interval.min(LONGEST),
+            patience: config.ping_timeout.min(LONGEST),
+            next_ping: now + config.ping_interval.min(LONGEST),
             pinged: None,
             last_read: now,
         }
@@ -33,6 +36,13 @@ impl KeepAlive {
     /// Something was read.
     pub(super) fn heard(&mut self) {
         self.last_read = Instant::now();
+    }
+
+    /// There is a reason for the silence: look again after the patience for a Ping.
+    pub(super) fn excuse(&mut self) {
+        let now = Instant::now();
+        self.last_read = now;
+        self.next_ping = now + self.patience;
     }
 
     /// A Ping was written.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::dispatch::Dispatch;
-use super::handshake::Session;
+use super::handshake::{Session, Writer};
 use super::health::Shared;
 use super::keepalive::KeepAlive;
 use super::pending::{Pending, Reply};
@@ -19,6 +20,10 @@ use crate::event::EventSet;
 /// Bytes that may wait for a server that does not read; then no more actions
 /// are taken from the queues.
 const MAX_UNWRITTEN_BYTES: usize = 64 * 1024;
+
+/// After a read of so many bytes the other session has its turn. Both are in one task,
+/// and a long list would keep the answers of call control waiting until its end.
+const TURN_BYTES: usize = 4 * 1024;
 
 /// What one session does: the actions that are sent on it, and their answers.
 #[derive(Debug)]
@@ -74,45 +79,38 @@ impl Lane {
         let dispatch = dispatch.get_or_insert(&mut nobody);
         let mut filtered = dispatch.wanted();
         if carries_events {
+            // A consumer that came during the login was not asked for by it.
+            self.ask_for(filtered, mask);
             self.filter(filtered, config);
         }
         let mut alive = KeepAlive::new(config);
-        let mut paused_since: Option<Instant> = None;
+        let mut unflushed = false;
         let ping = dispatch.take(decoder, &mut self.pending, Instant::now());
         self.answered(ping, &mut alive);
         loop {
             let has_room = self.output.len() < MAX_UNWRITTEN_BYTES && self.pending.has_room();
             let takes_slow = has_room && !self.pending.is_slow_in_flight();
-            match (paused_since, dispatch.needs_room()) {
-                (None, true) => paused_since = Some(Instant::now()),
-                (Some(since), false) => {
-                    paused_since = None;
-                    self.shared.count_pause(since.elapsed());
-                    // What the server has sent meanwhile is still to be read.
-                    alive.heard();
-                }
-                (None, false) | (Some(_), true) => {}
+            let reads = !dispatch.needs_room();
+            if carries_events && self.shared.pause(!reads) {
+                // What the server has sent meanwhile is still to be read.
+                alive.heard();
             }
-            let reads = paused_since.is_none();
             tokio::select! {
                 read = reader.read_buf(decoder.space()), if reads => match read {
                     Ok(0) => return End::Lost(DownReason::Closed),
-                    Ok(_) => {
+                    Ok(count) => {
                         let now = Instant::now();
                         alive.heard();
                         let ping = dispatch.take(decoder, &mut self.pending, now);
                         self.answered(ping, &mut alive);
+                        if count >= TURN_BYTES {
+                            yield_now().await;
+                        }
                     }
                     Err(error) => return End::Lost(DownReason::Io(error.to_string())),
                 },
-                written = writer.write_buf(&mut self.output), if !self.output.is_empty() => {
-                    // TLS holds bytes back until it is told that there are no more.
-                    let written = match written {
-                        Ok(_) if self.output.is_empty() => writer.flush().await,
-                        Ok(_) => Ok(()),
-                        Err(error) => Err(error),
-                    };
-                    if let Err(error) = written {
+                pushed = push(writer, &mut self.output, &mut unflushed), if unflushed || !self.output.is_empty() => {
+                    if let Err(error) = pushed {
                         return End::Lost(DownReason::Io(error.to_string()));
                     }
                 }
@@ -125,10 +123,7 @@ impl Lane {
                         return End::Stop;
                     }
                     let wanted = dispatch.wanted();
-                    if *mask != wanted.mask() {
-                        *mask = wanted.mask();
-                        self.write_own(&actions::events(mask), Reply::nobody());
-                    }
+                    self.ask_for(wanted, mask);
                     if wanted != filtered {
                         filtered = wanted;
                         self.filter(wanted, config);
@@ -139,11 +134,16 @@ impl Lane {
                     }
                 }
                 () = sleep_until(alive.deadline()), if reads => {
-                    if alive.is_dead() {
+                    // Asterisk says nothing on a session while it works on an action
+                    // of it, which is given up by whoever waits for it.
+                    if self.pending.is_slow_in_flight() {
+                        alive.excuse();
+                    } else if alive.is_dead() {
                         return End::Lost(DownReason::Silent);
+                    } else {
+                        alive.pinged();
+                        self.write_own(&actions::ping(), Reply::Ping(Instant::now()));
                     }
-                    alive.pinged();
-                    self.write_own(&actions::ping(), Reply::Ping(Instant::now()));
                 }
             }
         }
@@ -179,6 +179,15 @@ impl Lane {
         }
     }
 
+    /// Asks Asterisk for the classes of these events, unless it sends them already.
+    fn ask_for(&mut self, wanted: EventSet, mask: &mut String) {
+        let wanted = wanted.mask();
+        if *mask != wanted {
+            self.write_own(&actions::events(&wanted), Reply::nobody());
+            *mask = wanted;
+        }
+    }
+
     /// Asks Asterisk to send no other events. A filter more lets more through, and
     /// none can be taken back: what is no longer wanted is dropped here.
     fn filter(&mut self, wanted: EventSet, config: &ClientConfig) {
@@ -192,14 +201,17 @@ impl Lane {
 
     /// The session is over: what was written may have happened, what was not
     /// written is not sent to a server that has started anew.
-    pub(super) fn fail_all(&mut self) {
+    /// Whether the end of the output is the end of an action.
+    pub(super) fn fail_all(&mut self) -> bool {
         self.pending.fail_all();
+        let is_whole = self.output.is_empty();
         self.output.clear();
         for queue in [&mut self.quick, &mut self.slow].into_iter().flatten() {
             while let Ok(command) = queue.try_recv() {
                 command.reply.fail(ActionError::NotConnected);
             }
         }
+        is_whole
     }
 
     /// The next action while there is no session, to be refused.
@@ -220,6 +232,23 @@ impl Lane {
         }
         self.fail_all();
     }
+}
+
+/// Writes what the socket takes, and flushes when that is all: TLS holds bytes back
+/// until it is told that there are no more. Cancel-safe.
+async fn push(
+    writer: &mut Writer,
+    output: &mut BytesMut,
+    unflushed: &mut bool,
+) -> std::io::Result<()> {
+    if output.is_empty() {
+        writer.flush().await?;
+        *unflushed = false;
+    } else {
+        writer.write_buf(output).await?;
+        *unflushed = true;
+    }
+    Ok(())
 }
 
 /// The next action of a queue; never, of none.

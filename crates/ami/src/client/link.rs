@@ -1,9 +1,9 @@
 //! The life of a link: sessions, pauses, and the end.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use tokio::io::AsyncWriteExt as _;
@@ -70,9 +70,12 @@ impl Link {
                     tracing::debug!(ami.server = %server, message, "Asterisk refused the manager account");
                     self.shared
                         .set_error(Some(format!("the server refused the account: {message}")));
-                    self.dispatch.refused(&message);
-                    self.shared.set_state(LinkState::Refused);
                     let shared = Arc::clone(&self.shared);
+                    // One that came before this refusal does not count.
+                    let _ = shared.retry.notified().now_or_never();
+                    // Before the notice: who has seen it may retry at once.
+                    shared.set_state(LinkState::Refused);
+                    self.dispatch.refused(message);
                     self.refusing(shared.retry.notified()).await
                 }
                 Err(Failure::Transport(reason)) => {
@@ -85,10 +88,6 @@ impl Link {
                 break;
             }
         }
-        self.shared.set_state(LinkState::Stopped);
-        self.events.close();
-        self.control.close();
-        self.dispatch.end();
     }
 
     /// Exponential backoff with full jitter: servers that fail together are not
@@ -152,11 +151,14 @@ impl Link {
         };
         // Before the failures: who sees one must not find the link up.
         self.shared.set_state(LinkState::Backoff);
-        self.events.fail_all();
-        self.control.fail_all();
+        let (events_whole, control_whole) = (self.events.fail_all(), self.control.fail_all());
+        self.shared.pause(false);
         if matches!(end, End::Stop) {
-            goodbye(&mut events).await;
-            if let Some(control) = &mut control {
+            // Behind half an action, a goodbye would complete it.
+            if events_whole {
+                goodbye(&mut events).await;
+            }
+            if let Some(control) = control.as_mut().filter(|_| control_whole) {
                 goodbye(control).await;
             }
         }
@@ -164,19 +166,29 @@ impl Link {
     }
 }
 
+/// Whatever ends the task, nobody is left waiting.
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.shared.set_state(LinkState::Stopped);
+        self.events.close();
+        self.control.close();
+        self.dispatch.end();
+    }
+}
+
 /// Makes the sessions of a link, one after the other: an account that is refused
-/// is refused once.
+/// is refused once. That of the events comes last, since from then on it must be read.
 async fn connect(
     config: ClientConfig,
     [events, control]: [String; 2],
     mask: String,
 ) -> Result<Sessions, Failure> {
-    let events = establish(&config, events, Purpose::Events { mask }).await?;
     let control = if config.two_sessions {
         Some(establish(&config, control, Purpose::Control).await?)
     } else {
         None
     };
+    let events = establish(&config, events, Purpose::Events { mask }).await?;
     Ok(Sessions { events, control })
 }
 

@@ -17,6 +17,9 @@ const MAX_IN_FLIGHT: usize = 1_024;
 /// Most items of one list: a server with more channels does not exist.
 const MAX_LIST_ITEMS: usize = 50_000;
 
+/// Most bytes of one list: ten times what 50,000 channels need.
+const MAX_LIST_BYTES: usize = 256 * 1024 * 1024;
+
 /// Who waits for an answer.
 #[derive(Debug)]
 pub(super) enum Reply {
@@ -31,6 +34,7 @@ pub(super) enum Reply {
         /// `None` after an error was reported; the rest of the list is swallowed.
         reply: Option<oneshot::Sender<Result<Vec<Message>, ActionError>>>,
         items: Vec<Message>,
+        bytes: usize,
     },
 }
 
@@ -44,6 +48,7 @@ impl Reply {
         Self::List {
             reply: Some(reply),
             items: Vec::new(),
+            bytes: 0,
         }
     }
 
@@ -123,7 +128,14 @@ impl Pending {
     /// any more make room when there is none.
     pub(super) fn has_room(&mut self) -> bool {
         if self.entries.len() >= MAX_IN_FLIGHT {
-            self.forget_abandoned(u64::MAX);
+            self.entries.retain(|_, entry| {
+                let stays = !entry.reply.is_abandoned();
+                if !stays {
+                    self.lists -= usize::from(matches!(entry.reply, Reply::List { .. }));
+                    self.shared.in_flight.fetch_sub(1, Relaxed);
+                }
+                stays
+            });
         }
         self.entries.len() < MAX_IN_FLIGHT
     }
@@ -143,8 +155,7 @@ impl Pending {
             return None;
         }
         entry.answered = true;
-        // Nothing older and abandoned will be answered any more.
-        self.forget_abandoned(number);
+        self.give_up_before(number);
         let stays = !rejected && matches!(self.entries.get(&number)?.reply, Reply::List { .. });
         if stays {
             return None;
@@ -196,7 +207,12 @@ impl Pending {
             return;
         };
         let Some(Entry {
-            reply: Reply::List { reply, items },
+            reply:
+                Reply::List {
+                    reply,
+                    items,
+                    bytes,
+                },
             ..
         }) = self.entries.get_mut(&number)
         else {
@@ -211,10 +227,15 @@ impl Pending {
                 Some(Reply::List {
                     reply: Some(reply),
                     items,
+                    ..
                 }) => drop(reply.send(Ok(items))),
                 _ => {}
             }
-        } else if items.len() < MAX_LIST_ITEMS && reply.as_ref().is_some_and(|r| !r.is_closed()) {
+        } else if items.len() < MAX_LIST_ITEMS
+            && *bytes < MAX_LIST_BYTES
+            && reply.as_ref().is_some_and(|r| !r.is_closed())
+        {
+            *bytes += event.len();
             // A list may be long and live long; the buffers it came in may not.
             items.push(event.detached());
         } else if let Some(reply) = reply.take() {
@@ -245,19 +266,20 @@ impl Pending {
         entries.find(|(_, entry)| !entry.answered).map(|(n, _)| *n)
     }
 
-    /// Forgets the actions written before `number` that nobody waits for. A list
-    /// that was answered stays, to keep its late items from the event queue.
-    fn forget_abandoned(&mut self, number: u64) {
-        let all = number == u64::MAX;
-        let gone = |entry: &Entry| entry.reply.is_abandoned() && (all || !entry.answered);
+    /// A session answers in order, lists included. What was written before `number`
+    /// and has no answer will have none: the answer was lost, or nobody waits.
+    fn give_up_before(&mut self, number: u64) {
+        let is_over = |entry: &Entry| !entry.answered || entry.reply.is_abandoned();
         let numbers: Vec<u64> = self
             .entries
             .range(..number)
-            .filter(|(_, entry)| gone(entry))
+            .filter(|(_, entry)| is_over(entry))
             .map(|(number, _)| *number)
             .collect();
         for number in numbers {
-            self.remove(number);
+            if let Some(reply) = self.remove(number) {
+                reply.fail(ActionError::UnknownOutcome);
+            }
         }
     }
 
@@ -269,10 +291,17 @@ impl Pending {
     }
 }
 
+/// What a refusal says. For a command of the console that is its output: its
+/// `Message` is "Command output follows" whatever happened (`action_command` in
+/// `manager.c`).
 fn rejection(message: &Message) -> ActionError {
-    ActionError::Rejected {
-        message: message.get("Message").unwrap_or_default().into_owned(),
-    }
+    let output: Vec<_> = message.get_all("Output").collect();
+    let message = if output.is_empty() {
+        message.get("Message").unwrap_or_default().into_owned()
+    } else {
+        output.join("\n")
+    };
+    ActionError::Rejected { message }
 }
 
 #[cfg(test)]
@@ -295,6 +324,24 @@ mod tests {
         let (reply, answer) = oneshot::channel();
         pending.insert(Reply::Response(reply), false);
         answer
+    }
+
+    #[test]
+    fn a_refused_command_says_its_output() {
+        let mut pending = pending();
+        let mut command = send(&mut pending);
+        pending.response(frame(&[
+            ("Response", "Error"),
+            ("ActionID", "t-0"),
+            ("Message", "Command output follows"),
+            ("Output", "No such command 'x'"),
+            ("Output", "(type 'core show help')"),
+        ]));
+        let message = "No such command 'x'\n(type 'core show help')".into();
+        assert_eq!(
+            command.try_recv().unwrap(),
+            Err(ActionError::Rejected { message })
+        );
     }
 
     #[test]
@@ -329,7 +376,9 @@ mod tests {
         let mut fourth = send(&mut pending);
         pending.response(frame(&[("Response", "Success"), ("ActionID", "t-3")]));
         assert!(fourth.try_recv().unwrap().is_ok());
-        assert_eq!(pending.entries.keys().copied().collect::<Vec<_>>(), [1]);
+        // A session answers in order: the answer to the second was lost.
+        assert_eq!(second.try_recv().unwrap(), Err(ActionError::UnknownOutcome));
+        assert!(pending.entries.is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! AMI over TLS (`tlsenable` in `manager.conf`, port 5039).
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -9,7 +9,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_t
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, InvalidMessage, RootCertStore, SignatureScheme,
 };
 
 /// Whom to trust on an encrypted connection.
@@ -109,12 +109,22 @@ struct Verifier {
     provider: Arc<CryptoProvider>,
 }
 
-/// Says what to do about a certificate that is not trusted.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{0}: the server's certificate is neither one of the trusted ones nor signed by one of them"
-)]
-struct NotTrusted(String);
+/// Says why there is no encrypted connection, and what to do about it.
+pub(super) fn reason(error: &io::Error) -> String {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match tls {
+        // An authority of the same name but with another key has a bad signature.
+        Some(Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => format!(
+            "{error}: the server's certificate is neither one of the trusted ones nor signed by one of them; trust the one in its tlscertfile (manager.conf), or the authority that signed it"
+        ),
+        Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)) => format!(
+            "the server does not speak TLS on this port (tlsenable and tlsbindaddr in manager.conf): {error}"
+        ),
+        _ => error.to_string(),
+    }
+}
 
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
@@ -128,18 +138,13 @@ impl ServerCertVerifier for Verifier {
         if self.known.iter().any(|known| known == end_entity) {
             return Ok(ServerCertVerified::assertion());
         }
-        self.authorities
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .map_err(|error| match error {
-                Error::InvalidCertificate(
-                    reason @ (CertificateError::UnknownIssuer | CertificateError::BadSignature),
-                ) => {
-                    let advice = NotTrusted(format!("{reason:?}"));
-                    let other = CertificateError::Other(OtherError(Arc::new(advice)));
-                    Error::InvalidCertificate(other)
-                }
-                error => error,
-            })
+        self.authorities.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )
     }
 
     fn verify_tls12_signature(

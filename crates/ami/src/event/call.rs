@@ -136,7 +136,7 @@ payload! {
     OriginateResponse requires ["Response"] {
         /// Why it ended: 0 failure (also unallocated and rejected), 1 hang-up, 3 not
         /// answered in time, 4 answered, 5 busy, 8 congestion (`AST_CONTROL_*` in
-        /// `frame.h`).
+        /// `frame.h`). A refusal by the far end is mostly 0; the `DialEnd` says which.
         reason -> u16 = count("Reason");
         /// The channel, or what was to be dialed if none was made.
         channel_name -> Cow<'_, str> = text("Channel");

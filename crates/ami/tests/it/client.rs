@@ -112,6 +112,10 @@ async fn a_wrong_secret_is_final_until_told_otherwise() {
     let health = rig.client.health();
     assert_eq!(health.state, LinkState::Refused);
     assert!(health.last_error.unwrap().contains("Authentication failed"));
+    assert_eq!(
+        rig.client.send(actions::ping()).await,
+        Err(ActionError::NotConnected)
+    );
     // Two hundred of the pauses that a broken connection costs.
     assert!(rig.nobody_connects(Duration::from_secs(2)).await);
 
@@ -433,4 +437,116 @@ async fn the_task_ends_with_its_owner() {
     peer.action("Logoff").await;
     rig.tracker.close();
     soon("the end of the task", rig.tracker.wait()).await;
+}
+
+#[tokio::test]
+async fn a_server_that_works_on_a_slow_action_is_not_taken_for_dead() {
+    let (rig, mut peer) = Rig::up(ClientConfig {
+        ping_interval: Duration::from_millis(20),
+        ping_timeout: Duration::from_millis(50),
+        ..config()
+    })
+    .await;
+    let client = rig.client.clone();
+    let sending = rig
+        .tracker
+        .spawn(async move { client.send(actions::command("module reload")).await });
+    let command = peer.action("Command").await;
+    // Ten times as long as a silent peer is endured.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let headers = [("Response", "Success"), ("Output", "done")];
+    peer.answer(&command, &headers).await;
+    assert!(soon("an answer", sending).await.unwrap().is_ok());
+    assert_eq!(rig.client.health().reconnects, 0);
+    assert_eq!(rig.client.health().state, LinkState::Up);
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_an_unknown_outcome_and_no_gap() {
+    let (mut rig, mut peer) = Rig::up(config()).await;
+    let client = rig.client.clone();
+    let lost = rig
+        .tracker
+        .spawn(async move { client.send(actions::command("dialplan show")).await });
+    let command = peer.action("Command").await;
+    let id = command.action_id().unwrap();
+    let output = "Output: x\r\n".repeat(600);
+    let answer = format!("Response: Success\r\nActionID: {id}\r\n{output}\r\n");
+    peer.write(answer.as_bytes()).await;
+    let client = rig.client.clone();
+    let next = rig
+        .tracker
+        .spawn(async move { client.send(actions::hangup("A", None)).await });
+    let hangup = peer.action("Hangup").await;
+    peer.answer(&hangup, &[("Response", "Success")]).await;
+    assert!(soon("an answer", next).await.unwrap().is_ok());
+    let lost = soon("the outcome", lost).await.unwrap();
+    assert_eq!(lost, Err(ActionError::UnknownOutcome));
+    assert_eq!(rig.notices.try_recv(), None);
+    assert_eq!(rig.client.health().skipped_frames, 1);
+}
+
+#[tokio::test]
+async fn a_retry_from_the_notice_of_the_refusal_counts_and_an_earlier_one_does_not() {
+    let mut rig = Rig::new(config()).await;
+    for _ in 0..2 {
+        let mut peer = rig.accept().await;
+        let login = peer.action("Login").await;
+        // Too early: nothing was refused yet, or not again.
+        rig.client.retry();
+        let failed = ("Message", "Authentication failed");
+        peer.answer(&login, &[("Response", "Error"), failed]).await;
+        assert!(matches!(
+            rig.notice().await,
+            Notice::AuthenticationRefused { .. }
+        ));
+        rig.client.retry();
+        rig.client.retry();
+    }
+    let mut peer = rig.logged_in().await;
+    assert!(matches!(rig.notice().await, Notice::Up { .. }));
+    peer.send(&[("Event", "X")]).await;
+    assert!(matches!(rig.notice().await, Notice::Event(_)));
+}
+
+#[tokio::test]
+async fn times_without_end_are_no_harm() {
+    let (rig, _peer) = Rig::up(ClientConfig {
+        ping_interval: Duration::MAX,
+        ping_timeout: Duration::MAX,
+        ..config()
+    })
+    .await;
+    assert_eq!(rig.client.health().state, LinkState::Up);
+}
+
+#[tokio::test]
+async fn whatever_ends_the_task_its_consumers_end_too() {
+    let mut rig = Rig::new(config()).await;
+    // A task that is dropped in the middle, as at the end of a runtime.
+    let runtime = std::thread::spawn({
+        let port = rig.port();
+        move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let tracker = tokio_util::task::TaskTracker::new();
+            let (client, events) = runtime.block_on(async {
+                strowger_ami::connect(
+                    ClientConfig { port, ..config() },
+                    strowger_ami::Consumer::call_state(),
+                    &tracker,
+                    tokio_util::sync::CancellationToken::new(),
+                )
+            });
+            drop(runtime);
+            (client, events)
+        }
+    });
+    let (client, mut events) = runtime.join().unwrap();
+    assert_eq!(soon("the end", events.recv()).await, None);
+    assert_eq!(client.health().state, LinkState::Stopped);
+    rig.cancel.cancel();
+    assert_eq!(soon("the end", rig.notices.recv()).await, None);
 }

@@ -113,7 +113,7 @@ async fn a_late_call_state_pauses_the_link_and_misses_nothing() {
     let flood = rig.tracker.spawn(flood(peer, EVENTS));
     // The server is held back: nothing is taken, and it cannot go on for ever.
     let paused = async {
-        while rig.client.health().consumers[0].queued_bytes < QUEUE_BYTES {
+        while rig.client.health().pauses == 0 {
             tokio::task::yield_now().await;
         }
     };
@@ -191,4 +191,62 @@ async fn the_link_ends_with_its_last_consumer() {
     // A consumer that comes after the end is not left waiting.
     let mut late = rig.client.subscribe(Consumer::monitor("too late"));
     assert_eq!(soon("the end", late.recv()).await, None);
+}
+
+#[tokio::test]
+async fn who_comes_during_the_login_is_asked_for_after_it() {
+    let wanted = EventSet::of(&[EventKind::Hangup]);
+    let rig = Rig::with(config(), Consumer::call_state().of(wanted)).await;
+    let mut peer = rig.accept().await;
+    let login = peer.login().await;
+    assert_eq!(login.get("Events").unwrap(), "system,call");
+    let users = EventSet::of(&[EventKind::UserEvent]);
+    let mut late = rig.client.subscribe(Consumer::monitor("late").of(users));
+    peer.settings().await;
+    let mask = peer.action("Events").await;
+    assert_eq!(mask.get("EventMask").unwrap(), "system,call,user");
+    assert!(matches!(next("Up", &mut late).await, Notice::Up { .. }));
+}
+
+#[tokio::test]
+async fn who_comes_after_a_refusal_is_told_of_it() {
+    let mut rig = Rig::new(config()).await;
+    let mut peer = rig.accept().await;
+    let login = peer.action("Login").await;
+    let failed = ("Message", "Authentication failed");
+    peer.answer(&login, &[("Response", "Error"), failed]).await;
+    assert!(matches!(
+        rig.notice().await,
+        Notice::AuthenticationRefused { .. }
+    ));
+    let mut late = rig.client.subscribe(Consumer::monitor("late"));
+    assert!(matches!(
+        next("the refusal", &mut late).await,
+        Notice::AuthenticationRefused { .. }
+    ));
+}
+
+#[tokio::test]
+async fn what_was_before_the_end_of_a_list_is_there_when_the_list_is() {
+    let (mut rig, mut peer) = Rig::up(config()).await;
+    for round in 0..50 {
+        let client = rig.client.clone();
+        let listing = rig
+            .tracker
+            .spawn(async move { client.list(actions::core_show_channels()).await });
+        let list = peer.action("CoreShowChannels").await;
+        let id = list.action_id().unwrap();
+        // One packet, so that all of it is one read.
+        let text = format!(
+            "Response: Success\r\nActionID: {id}\r\nEventList: start\r\n\r\n\
+             Event: Hangup\r\nChannel: A\r\nUniqueid: {round}\r\n\r\n\
+             Event: CoreShowChannelsComplete\r\nActionID: {id}\r\nEventList: Complete\r\n\r\n"
+        );
+        peer.write(text.as_bytes()).await;
+        assert_eq!(soon("the list", listing).await.unwrap(), Ok(Vec::new()));
+        let Some(Notice::Event(Event::Hangup(event))) = rig.notices.try_recv() else {
+            panic!("the event is not there");
+        };
+        assert_eq!(event.channel().uniqueid(), round.to_string());
+    }
 }

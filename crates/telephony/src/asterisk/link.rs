@@ -50,6 +50,7 @@ impl Link {
                 match self.snapshot(&mut notices).await {
                     Snapshot::Told => retry_at = None,
                     Snapshot::Missing => retry_at = Some(Instant::now() + SNAPSHOT_RETRY),
+                    Snapshot::Outdated => retry_at = Some(Instant::now()),
                     Snapshot::NobodyListens => return,
                 }
             }
@@ -142,6 +143,24 @@ impl Link {
                 list = &mut list => break list,
             }
         };
+        // What was queued before the end of the list, but after the last look at the queue.
+        while let Some(notice) = notices.try_recv() {
+            match notice {
+                Notice::Event(event) => {
+                    if let Some(event) = translate(&event) {
+                        overlay.note(&event);
+                        if !self.shared.tell(event).await {
+                            return Snapshot::NobodyListens;
+                        }
+                    }
+                }
+                other => {
+                    if self.link_changed(other).await {
+                        return Snapshot::Outdated;
+                    }
+                }
+            }
+        }
         match list {
             Ok(items) => {
                 let channels = overlay.over(items.into_iter().filter_map(live_channel).collect());
@@ -170,6 +189,8 @@ impl Link {
 enum Snapshot {
     Told,
     Missing,
+    /// The link came back or events are missing meanwhile.
+    Outdated,
     NobodyListens,
 }
 
