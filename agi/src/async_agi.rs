@@ -54,13 +54,25 @@
 //!   (`launch_asyncagi` in `res_agi.c`): after a sound that does not exist,
 //!   `AsyncAGIEnd` comes and further commands are
 //!   [`Disconnected`](crate::CommandError::Disconnected).
-//! * Asterisk keeps 1,024 bytes of the environment and of each reply. What is
+//! * Asterisk gives 1,024 bytes of the environment and of each reply. What is
 //!   cut is dropped: a last line of the environment without its end, and the
-//!   end of a value.
+//!   end of a value. The rest would come in front of the next reply, so a
+//!   `NOOP` of [`Remote`]'s own fetches it first: a long value costs a round
+//!   trip more.
+//! * A hang-up is known from the events of the link alone.
 //! * AMI reads lines of 1,024 bytes, so a command has at most
 //!   [`MAX_COMMAND`].
 
-use std::{future::pending, time::Duration};
+use std::{
+    fmt,
+    future::pending,
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
@@ -77,7 +89,26 @@ pub const MAX_COMMAND: usize = 1_012;
 const PIPE: usize = 8 * 1_024;
 
 /// The command that ends a session over AMI.
-const BREAK: &str = "ASYNCAGI BREAK";
+pub const BREAK: &str = "ASYNCAGI BREAK";
+
+/// A command whose reply shows that nothing of earlier ones is left. Works on
+/// a dead channel.
+const DRAIN: &str = "NOOP";
+
+/// Asterisk reads this many bytes of its pipe for a header (`AGI_BUF_SIZE` in
+/// `res_agi.c`), and leaves the rest there for the next one.
+const CUT_PLAIN: usize = 1_024;
+
+/// From this length on, an encoded header may have been cut (`AMI_BUF_SIZE` in
+/// `res_agi.c`, less what `ast_uri_encode` keeps free).
+const CUT_ENCODED: usize = 2_045;
+
+/// Orders of this process. A late result must not be taken for that of another
+/// session on the same channel.
+static ORDERS: AtomicU64 = AtomicU64::new(1);
+
+/// Tells the orders of this process from those of the one before.
+static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
 
 /// A command for the action `AGI`.
 #[derive(Clone, PartialEq, Eq)]
@@ -89,41 +120,55 @@ pub struct Order {
     pub line: String,
 }
 
-impl std::fmt::Debug for Order {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Order")
             .field("command_id", &self.command_id)
             .finish_non_exhaustive()
     }
 }
 
-/// Why Asterisk ended a session.
+/// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// The channel was hung up (the event `Hangup`).
+    /// The channel was hung up (the event `Hangup`, or `AsyncAGIEnd` behind a
+    /// `HangupRequest`).
     HungUp,
-    /// The channel left the application (`AsyncAGIEnd`), or the link to the
-    /// exchange is gone.
+    /// The channel left the application (`AsyncAGIEnd`).
     Released,
+    /// The link to the exchange is gone or has lost events. The channel may
+    /// still wait in silence, so `ASYNCAGI BREAK` is ordered.
+    Lost,
 }
 
 /// The end of a session that its owner connects to AMI. Dropping it ends the
-/// session as if the link were gone.
-#[derive(Debug)]
+/// session as if the link were gone, without an `ASYNCAGI BREAK`.
 pub struct Remote {
     pipe: DuplexStream,
     /// Bytes from the session that are no whole line.
     incoming: Vec<u8>,
     /// Bytes for the session that the pipe has not taken.
     outgoing: Vec<u8>,
-    orders: u64,
     /// The number of the order that has no result.
     outstanding: Option<u64>,
-    ended: bool,
+    /// Asterisk may hold the rest of what it has cut.
+    undrained: bool,
+    ended: Option<Ended>,
     /// `ASYNCAGI BREAK` was ordered.
     broken: bool,
     /// The session is gone, or told that it has ended.
     closed: bool,
+}
+
+impl fmt::Debug for Remote {
+    /// Without what goes to and fro: it may hold what a caller entered.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote")
+            .field("outstanding", &self.outstanding())
+            .field("ended", &self.ended)
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Opens a session from the header `Env` of the event `AsyncAGIStart`.
@@ -139,9 +184,9 @@ pub fn open(env: &str, command_timeout: Duration) -> Result<(Session, Remote), E
         pipe,
         incoming: Vec::new(),
         outgoing: Vec::new(),
-        orders: 0,
         outstanding: None,
-        ended: false,
+        undrained: may_be_cut(env),
+        ended: None,
         broken: false,
         closed: false,
     };
@@ -179,6 +224,12 @@ pub fn replies(result: &str) -> String {
     text
 }
 
+/// Whether Asterisk may hold the rest of a header. It reads what there is, so
+/// a shorter header is whole.
+fn may_be_cut(header: &str) -> bool {
+    header.len() >= CUT_ENCODED || percent_decode(header).len() >= CUT_PLAIN
+}
+
 /// Whether nothing of a reply is missing.
 fn is_complete(text: &str) -> bool {
     let mut decoder = ReplyDecoder::new();
@@ -195,27 +246,34 @@ impl Remote {
     /// is over and nothing is left to be sent. Cancel-safe. To be polled for
     /// as long as the session lives: it also moves results.
     ///
-    /// One command is outstanding at a time. When the session ends first, the
-    /// last order is `ASYNCAGI BREAK`, at once: Asterisk runs it behind the
-    /// command that may be running.
+    /// One command is outstanding at a time. When the session ends first, or
+    /// is [`Ended::Lost`], the last order is [`BREAK`], at once: Asterisk runs
+    /// it behind the command that may be running.
     pub async fn next_order(&mut self) -> Option<Order> {
         loop {
             if self.closed {
                 return None;
             }
+            // First, since a caller waits.
+            if self.ended == Some(Ended::Lost) && !self.broken {
+                return Some(self.order(BREAK.to_owned()));
+            }
             if self.write().await.is_err() {
                 return self.session_ended();
             }
-            if self.ended {
+            if self.ended.is_some() {
                 self.closed = true;
                 // An end of input is what the session notices.
                 let _ = self.pipe.shutdown().await;
                 return None;
             }
-            if self.outstanding.is_none()
-                && let Some(line) = self.line()
-            {
-                return Some(self.order(line));
+            if self.outstanding.is_none() {
+                if self.undrained {
+                    return Some(self.order(DRAIN.to_owned()));
+                }
+                if let Some(line) = self.line() {
+                    return Some(self.order(line));
+                }
             }
             // A session sends two lines ahead at most.
             if self.incoming.len() > PIPE {
@@ -232,25 +290,30 @@ impl Remote {
     /// of this channel. A result that nobody waits for is left out: one of
     /// another program, or one that comes twice.
     pub fn result(&mut self, command_id: &str, result: &str) {
-        let expected = self.outstanding.map(command_id_of);
-        if expected.as_deref() == Some(command_id) {
-            self.outstanding = None;
-            if result.len() <= reply::MAX_REPLY {
-                self.outgoing.extend_from_slice(replies(result).as_bytes());
-            } else {
-                self.ended = true;
-            }
+        if self.outstanding().as_deref() != Some(command_id) {
+            return;
+        }
+        self.outstanding = None;
+        if result.len() > reply::MAX_REPLY {
+            self.end(Ended::Lost);
+            return;
+        }
+        // Until nothing is left, results are those of `DRAIN`.
+        let drained = std::mem::replace(&mut self.undrained, may_be_cut(result));
+        if !drained {
+            self.outgoing.extend_from_slice(replies(result).as_bytes());
         }
     }
 
-    /// Tells the session that Asterisk has ended it. What came before is
-    /// delivered first.
+    /// Tells the session that it has ended. What came before is delivered
+    /// first.
     pub fn end(&mut self, ended: Ended) {
-        if !self.ended {
-            self.ended = true;
+        // After `Lost`, Asterisk may still say what happened.
+        if matches!(self.ended, None | Some(Ended::Lost)) {
+            self.ended = Some(ended);
             match ended {
                 Ended::HungUp => self.outgoing.extend_from_slice(client::HANGUP.as_bytes()),
-                Ended::Released => {}
+                Ended::Released | Ended::Lost => {}
             }
         }
     }
@@ -261,11 +324,11 @@ impl Remote {
     }
 
     fn order(&mut self, line: String) -> Order {
-        self.orders += 1;
+        let number = ORDERS.fetch_add(1, Relaxed);
         self.broken |= line == BREAK;
-        self.outstanding = Some(self.orders);
+        self.outstanding = Some(number);
         Order {
-            command_id: command_id_of(self.orders),
+            command_id: command_id_of(number),
             line,
         }
     }
@@ -290,12 +353,16 @@ impl Remote {
     /// The last order of a session that its owner has dropped.
     fn session_ended(&mut self) -> Option<Order> {
         self.closed = true;
-        (!self.ended && !self.broken).then(|| self.order(BREAK.to_owned()))
+        let holds = match self.ended {
+            None | Some(Ended::Lost) => true,
+            Some(Ended::Released | Ended::HungUp) => false,
+        };
+        (holds && !self.broken).then(|| self.order(BREAK.to_owned()))
     }
 }
 
 /// How an order is named. Other programs on the same channel have names of
 /// their own.
 fn command_id_of(number: u64) -> String {
-    format!("strowger-{number}")
+    format!("strowger-{:016x}-{number}", *PROCESS)
 }

@@ -235,7 +235,7 @@ impl fmt::Display for Reply {
 
 /// Splits incoming bytes into replies. Holds at most [`MAX_REPLY`] bytes of an
 /// unfinished reply.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ReplyDecoder {
     buffer: Vec<u8>,
     /// Bytes at the front of `buffer` that were already given out.
@@ -247,7 +247,7 @@ pub struct ReplyDecoder {
 }
 
 /// A reply of several lines that has begun.
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum Partial {
     #[default]
     None,
@@ -264,6 +264,15 @@ impl Partial {
             Self::None => 0,
             Self::Usage { message: text, .. } | Self::Value { text } => text.len(),
         }
+    }
+}
+
+impl fmt::Debug for ReplyDecoder {
+    /// Sizes only, as for [`Success`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplyDecoder")
+            .field("buffered", &self.buffered())
+            .finish_non_exhaustive()
     }
 }
 
@@ -296,6 +305,14 @@ impl ReplyDecoder {
     /// reply.
     pub fn buffered(&self) -> usize {
         self.buffer.len() - self.start + self.partial.len()
+    }
+
+    /// Whether no reply has begun: there is nothing but, perhaps, a part of
+    /// the line `HANGUP`.
+    pub(crate) fn is_between_replies(&self) -> bool {
+        let rest = &self.buffer[self.start..];
+        let hangup: &[u8] = b"HANGUP\r";
+        matches!(self.partial, Partial::None) && (hangup.starts_with(rest) || rest == b"\r")
     }
 
     /// The next complete line or reply, if there is one. Provisional replies
@@ -349,7 +366,12 @@ impl ReplyDecoder {
             Partial::Value { mut text } => {
                 text.push('\n');
                 text.push_str(line);
-                Ok(success(partial, text))
+                // No earlier line did, and a value may have many.
+                if ends(line) {
+                    return Ok(Some(Incoming::Reply(Reply::Success(Success::parse(text)))));
+                }
+                *partial = Partial::Value { text };
+                Ok(None)
             }
             Partial::None if line.is_empty() => Ok(None),
             Partial::None if line == "HANGUP" => Ok(Some(Incoming::Hangup)),
@@ -406,12 +428,16 @@ fn success(partial: &mut Partial, text: String) -> Option<Incoming> {
 fn closes(value: &str) -> bool {
     // What a speech engine heard stands raw behind the bracket
     // (`handle_speechrecognize` in `res_agi.c`).
-    value.starts_with("speech) endpos=")
-        || value.rfind(')').is_some_and(|position| {
-            value[position + 1..]
-                .split(' ')
-                .all(|word| word.is_empty() || word.contains('='))
-        })
+    value.starts_with("speech) endpos=") || ends(value)
+}
+
+/// Whether a line of a value holds its closing bracket.
+fn ends(line: &str) -> bool {
+    line.rfind(')').is_some_and(|position| {
+        line[position + 1..]
+            .split(' ')
+            .all(|word| word.is_empty() || word.contains('='))
+    })
 }
 
 #[cfg(test)]

@@ -105,6 +105,9 @@ impl Server {
         // Inherited by accepted connections: a session without deadline on
         // an exchange that lost its power ends at last.
         socket.set_keepalive(true)?;
+        // Inherited as well. A command is one small write that waits for one
+        // small reply: the case in which Nagle's algorithm only costs time.
+        socket.set_nodelay(true)?;
         socket.bind(config.listen)?;
         let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
@@ -254,5 +257,27 @@ fn refuse(stream: TcpStream) {
     // was written, and the peer may be anybody.
     if let Ok(mut stream) = stream.into_std() {
         let _ = stream.write(client::FAILURE.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_inherit_their_options() {
+        let server = Server::bind(ServerConfig {
+            listen: ([127, 0, 0, 1], 0).into(),
+            ..ServerConfig::default()
+        })
+        .await
+        .expect("a free port");
+        let (near, far) = tokio::join!(
+            server.listener.accept(),
+            TcpStream::connect(server.local_addr())
+        );
+        far.expect("a listener");
+        let (near, _) = near.expect("a connection");
+        assert!(near.nodelay().expect("an open socket"));
     }
 }

@@ -3,6 +3,7 @@
 mod commands;
 mod deadline;
 mod opening;
+mod resync;
 mod stream;
 mod trace;
 
@@ -24,6 +25,7 @@ use tokio::{
 use self::{
     deadline::Timer,
     opening::read_environment,
+    resync::{Owed, StrayUsage},
     stream::Stream,
     trace::{Outcome, Watch},
 };
@@ -41,24 +43,8 @@ const READ_SIZE: usize = 1_024;
 /// [`Session::settle`].
 const GRACE: Duration = Duration::from_millis(50);
 
-/// First words of the text that marks where the replies to abandoned commands
-/// end.
-const MARKER: &str = "strowger-sync-";
-
 /// From this version on Asterisk reads long lines.
 const LONG_LINES_SINCE: u32 = 20;
-
-/// What is still to come from the exchange before a command can be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owed {
-    Nothing,
-    /// The reply to a command whose future was dropped or timed out.
-    Reply,
-    /// The reply to a marker that was sent after such a command.
-    Marker {
-        again: bool,
-    },
-}
 
 /// A call under the control of this process, for as long as the value lives.
 /// Dropping it closes the connection, and the dialplan of the call goes on
@@ -81,10 +67,13 @@ pub struct Session {
     outgoing: Vec<u8>,
     line_limit: usize,
     owed: Owed,
+    /// What every marker of this session begins with; empty before the first.
+    marker: String,
     /// Markers sent, and those whose replies came.
     markers: (u32, u32),
-    /// A usage text without a command of its own is to come.
-    stray_usage: bool,
+    /// Replies that came since the first of the markers was sent.
+    skipped: u8,
+    usage: StrayUsage,
     hung_up: bool,
     closed: bool,
     stats: Option<Arc<ServerStats>>,
@@ -111,11 +100,6 @@ impl Session {
         environment_timeout: Duration,
         command_timeout: Duration,
     ) -> Result<Self, (OpenError, Option<TcpStream>)> {
-        // A command is one small write that waits for one small reply: the
-        // case in which Nagle's algorithm only costs time.
-        if let Err(error) = stream.set_nodelay(true) {
-            return Err((error.into(), None));
-        }
         let mut stream = Stream::Tcp(stream);
         match read_environment(&mut stream, environment_timeout).await {
             Ok((environment, rest)) => Ok(Self::new(
@@ -198,8 +182,10 @@ impl Session {
                 command::MAX_LINE
             },
             owed: Owed::Nothing,
+            marker: String::new(),
             markers: (0, 0),
-            stray_usage: false,
+            skipped: 0,
+            usage: StrayUsage::default(),
             hung_up: false,
             closed: false,
             stats: None,
@@ -231,6 +217,9 @@ impl Session {
 
     /// Resolves when the caller hangs up or the connection ends, at once if
     /// that has happened. Cancel-safe.
+    ///
+    /// Where the dialplan has set `AGISIGHUP=no`, Asterisk says nothing of a
+    /// hang-up, and this waits on; [`Self::check_hung_up`] asks.
     pub async fn wait_hangup(&mut self) {
         while !self.is_hung_up() {
             if self.flush().await.is_err() {
@@ -284,17 +273,18 @@ impl Session {
             Deadline::Default => Some(self.command_timeout),
             Deadline::Chosen(deadline) => deadline,
         };
+        let exec = command.verb().eq_ignore_ascii_case("EXEC");
         let line = command.into_line(self.line_limit)?;
         if self.closed {
             return Err(self.gone());
         }
         let reply = match deadline {
-            None => self.exchange(line).await?,
+            None => self.exchange(line, exec).await?,
             Some(deadline) => {
                 // Taken out, since the exchange needs the rest. A dropped
                 // future loses it, and the next command makes a new one.
                 let mut timer = std::mem::take(&mut self.timer);
-                let reply = timer.within(deadline, self.exchange(line)).await;
+                let reply = timer.within(deadline, self.exchange(line, exec)).await;
                 self.timer = timer;
                 reply.ok_or(CommandError::TimedOut)??
             }
@@ -314,8 +304,7 @@ impl Session {
     ///
     /// Asterisk answers a command during which the caller hung up with -1 and
     /// writes `HANGUP` only afterwards, before it runs the next command. So a
-    /// -1 on a call that seems alive is followed by a `NOOP`: when its reply
-    /// is here, a `HANGUP` would be as well.
+    /// -1 on a call that seems alive is followed by [`Self::check_hung_up`].
     ///
     /// # Errors
     ///
@@ -336,14 +325,16 @@ impl Session {
     /// Whether the caller is gone by now, asking the exchange if need be.
     ///
     /// To be used after a command whose result does not tell: the `Bridge`
-    /// application returns 0 whoever ended the conversation.
+    /// application returns 0 whoever ended the conversation. The question is
+    /// `CHANNEL STATUS`, which Asterisk refuses on a dead channel, so that it
+    /// is answered with `AGISIGHUP=no` as well.
     ///
     /// # Errors
     ///
     /// See [`CommandError`]; never [`CommandError::HungUp`].
     pub async fn check_hung_up(&mut self) -> Result<bool, CommandError> {
         if !self.is_hung_up() {
-            match self.command(Command::new("NOOP")).await {
+            match self.command(Command::new("CHANNEL STATUS")).await {
                 Ok(_) | Err(CommandError::HungUp) => {}
                 Err(error) => return Err(error),
             }
@@ -361,109 +352,47 @@ impl Session {
     }
 
     /// Sends a line and reads its reply. If it is dropped, the reply is owed.
-    async fn exchange(&mut self, line: String) -> Result<Reply, CommandError> {
-        if self.owed != Owed::Nothing {
-            self.settle().await?;
-        }
+    ///
+    /// A hang-up that is noticed here ends the wait after `command_timeout`:
+    /// Asterisk cuts whatever plays or waits, so a reply that does not come
+    /// then is one to a line that it has overlooked (see [`Self::settle`]).
+    async fn exchange(&mut self, line: String, exec: bool) -> Result<Reply, CommandError> {
+        let was_hung_up = self.hung_up;
+        self.settle().await?;
+        self.take_buffered()?;
         // Whatever was queued before has been answered.
         self.outgoing = line.into_bytes();
         self.owed = Owed::Reply;
+        self.usage.exec = exec;
         self.flush().await?;
-        loop {
-            if let Incoming::Reply(reply) = self.incoming().await?
-                && !self.is_stray(&reply)
-            {
-                self.owed = Owed::Nothing;
+        while was_hung_up || !self.hung_up {
+            if let Some(reply) = self.own_reply().await? {
                 return Ok(reply);
             }
         }
-    }
-
-    /// Finds the end of the replies to an abandoned command.
-    ///
-    /// They cannot be counted: Asterisk gives no reply to `STREAM FILE`,
-    /// `GET DATA` and others when a further command interrupts them
-    /// (`res == 1` in their handlers). So a marker is sent, a text that comes
-    /// back in a reply of its own.
-    ///
-    /// Nor can the next command be sent along: Asterisk waits for its socket
-    /// but reads through `stdio`, and a second line that arrives together
-    /// with the first is not seen until further bytes come. That can happen
-    /// to the marker, which is why it is sent once more.
-    async fn settle(&mut self) -> Result<(), CommandError> {
-        self.flush().await?;
-        if self.owed == Owed::Reply {
-            self.send_marker(false);
-        }
-        if self.owed == (Owed::Marker { again: false }) {
-            match time::timeout(GRACE, self.marked()).await {
-                Ok(marked) => return marked,
-                Err(_) => self.send_marker(true),
-            }
-        }
-        self.marked().await
-    }
-
-    fn send_marker(&mut self, again: bool) {
-        self.markers.0 += 1;
-        let text = format!("{MARKER}{}", self.markers.0);
-        let line = Command::new("GET FULL VARIABLE")
-            .arg(text)
-            .into_line(command::MAX_LINE);
-        // Never an error: the line is short and plain.
-        self.outgoing.extend(line.unwrap_or_default().into_bytes());
-        self.owed = Owed::Marker { again };
-    }
-
-    /// Resolves when a marker came back. Cancel-safe.
-    async fn marked(&mut self) -> Result<(), CommandError> {
-        self.flush().await?;
-        while self.owed != Owed::Nothing {
-            if let Incoming::Reply(reply) = self.incoming().await? {
-                self.unasked(&reply);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes note of a reply that nobody waits for.
-    fn unasked(&mut self, reply: &Reply) {
-        if self.is_stray(reply) {
-            return;
-        }
-        match self.owed {
-            Owed::Reply => self.owed = Owed::Nothing,
-            // Belongs to the abandoned command.
-            Owed::Marker { .. } => {}
-            // The stream of replies cannot be trusted.
-            Owed::Nothing => self.closed = true,
-        }
-    }
-
-    /// Whether a reply belongs to a marker, or to no command at all.
-    fn is_stray(&mut self, reply: &Reply) -> bool {
-        match reply {
-            Reply::Success(success) if self.markers.1 < self.markers.0 => {
-                let number = success.value().and_then(|value| value.strip_prefix(MARKER));
-                let Some(number) = number.and_then(|number| number.parse::<u32>().ok()) else {
-                    return false;
-                };
-                if number <= self.markers.1 || number > self.markers.0 {
-                    return false;
+        let patience = self.command_timeout;
+        let last = async {
+            loop {
+                if let Some(reply) = self.own_reply().await? {
+                    return Ok(reply);
                 }
-                self.markers.1 = number;
-                if let Owed::Marker { .. } = self.owed {
-                    self.owed = Owed::Nothing;
-                }
-                true
             }
-            Reply::Refused { code: 520, .. } => std::mem::take(&mut self.stray_usage),
-            Reply::Success(_) | Reply::Refused { .. } => {
-                // It would have come first.
-                self.stray_usage = false;
-                false
-            }
+        };
+        time::timeout(patience, last)
+            .await
+            .unwrap_or(Err(CommandError::HungUp))
+    }
+
+    /// The next line, if it is the reply to the command that was sent.
+    async fn own_reply(&mut self) -> Result<Option<Reply>, CommandError> {
+        if let Incoming::Reply(reply) = self.incoming().await?
+            && !self.is_stray(&reply)
+        {
+            self.owed = Owed::Nothing;
+            self.answered(&reply);
+            return Ok(Some(reply));
         }
+        Ok(None)
     }
 
     /// Writes what is queued. Cancel-safe: bytes leave the queue when the
@@ -479,18 +408,8 @@ impl Session {
     /// The next line or reply. Cancel-safe. Notes a hang-up.
     async fn incoming(&mut self) -> Result<Incoming, CommandError> {
         loop {
-            match self.decoder.next_line() {
-                Ok(Some(incoming)) => {
-                    self.hung_up |= incoming == Incoming::Hangup;
-                    return Ok(incoming);
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    self.closed = true;
-                    return Err(CommandError::Protocol {
-                        reason: error.to_string(),
-                    });
-                }
+            if let Some(incoming) = self.decoded()? {
+                return Ok(incoming);
             }
             if self.closed {
                 return Err(self.gone());
@@ -499,6 +418,22 @@ impl Session {
             if self.stream.read(room).await.is_err() {
                 self.closed = true;
                 return Err(self.gone());
+            }
+        }
+    }
+
+    /// The next line or reply that was read already. Notes a hang-up.
+    fn decoded(&mut self) -> Result<Option<Incoming>, CommandError> {
+        match self.decoder.next_line() {
+            Ok(incoming) => {
+                self.hung_up |= incoming == Some(Incoming::Hangup);
+                Ok(incoming)
+            }
+            Err(error) => {
+                self.closed = true;
+                Err(CommandError::Protocol {
+                    reason: error.to_string(),
+                })
             }
         }
     }

@@ -222,6 +222,102 @@ async fn a_result_that_never_comes_times_out() {
     }
 }
 
+/// The next result begins with what was cut.
+#[tokio::test]
+async fn the_rest_of_a_long_result_is_nobodys_reply() {
+    let (mut session, mut remote) = open();
+    let value = "x".repeat(1_024 - "200 result=1 (".len());
+    let cut = format!("200%20result%3D1%20({value}");
+    let rest = format!("{}%0A200 result=1 (forged)%0A", "y".repeat(1_001));
+    let program = async move {
+        let long = session.get_variable("LONG").await.unwrap();
+        assert!(long.unwrap().starts_with(&value));
+        let short = session.get_variable("SHORT").await.unwrap();
+        assert_eq!(short.as_deref(), Some("mine"));
+    };
+    let script = [
+        (r#"GET VARIABLE "LONG""#, &*cut),
+        ("NOOP", &rest),
+        ("NOOP", "end)%0A200%20result%3D0%0A200%20result%3D0%0A"),
+        (r#"GET VARIABLE "SHORT""#, "200%20result%3D1%20(mine)%0A"),
+    ];
+    let ((), last) = tokio::join!(program, answer(&mut remote, &script));
+    assert_eq!(last.unwrap().line, "ASYNCAGI BREAK");
+}
+
+#[tokio::test]
+async fn the_rest_of_a_long_environment_is_no_reply() {
+    // Cut by its encoding, long before 1,024 bytes.
+    let cut = format!(
+        "agi_request%3A%20async%0Aagi_arg_1%3A%20{}",
+        "%20".repeat(700)
+    );
+    let (mut session, mut remote) = async_agi::open(&cut, LONG).unwrap();
+    let program = async move { session.answer().await };
+    let script = [
+        ("NOOP", "end%0A%0A200%20result%3D0%0A"),
+        ("ANSWER", "200%20result%3D0%0A"),
+    ];
+    let (answered, _last) = tokio::join!(program, answer(&mut remote, &script));
+    assert_eq!(answered, Ok(()));
+}
+
+#[tokio::test]
+async fn a_session_that_is_lost_lets_the_dialplan_go_on() {
+    let (mut session, mut remote) = open();
+    remote.end(Ended::Lost);
+    assert_eq!(order(&mut remote).await.line, "ASYNCAGI BREAK");
+    let ((), over) = tokio::join!(session.wait_hangup(), remote.next_order());
+    assert_eq!(over, None);
+    assert_eq!(session.noop().await, Err(CommandError::Disconnected));
+
+    // Asterisk said meanwhile that there is nobody to let go.
+    let (session, mut remote) = open();
+    remote.end(Ended::Lost);
+    remote.end(Ended::Released);
+    assert_eq!(remote.next_order().await, None);
+    drop(session);
+
+    // Longer than any reply.
+    let (mut session, mut remote) = open();
+    let (value, ()) = tokio::join!(session.get_variable("A"), async {
+        let asked = order(&mut remote).await;
+        remote.result(&asked.command_id, &"x".repeat(70_000));
+        assert_eq!(order(&mut remote).await.line, "ASYNCAGI BREAK");
+        assert_eq!(remote.next_order().await, None);
+    });
+    assert_eq!(value, Err(CommandError::Disconnected));
+}
+
+#[tokio::test]
+async fn orders_of_two_sessions_have_different_names() {
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        let (session, mut remote) = open();
+        drop(session);
+        names.push(order(&mut remote).await.command_id);
+    }
+    assert_ne!(names[0], names[1]);
+}
+
+#[tokio::test]
+async fn what_passes_through_is_not_shown() {
+    let (mut session, mut remote) = open();
+    let (data, shown) = tokio::join!(session.get_data("pin", LONG, 6), async {
+        let asked = order(&mut remote).await;
+        remote.result(&asked.command_id, "200 result=471108");
+        let shown = format!("{remote:?}");
+        let _ = timeout(Duration::from_millis(1), remote.next_order()).await;
+        shown
+    });
+    assert_eq!(data.unwrap().digits, "471108");
+    // As bytes, it would be numbers.
+    assert!(
+        !shown.contains("471108") && !shown.contains("52, 55, 49"),
+        "{shown}"
+    );
+}
+
 proptest! {
     #[test]
     fn hostile_headers_never_panic(text in "[a-z%0-9A-F:=() \\n-]{0,300}", any in any::<String>()) {

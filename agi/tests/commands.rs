@@ -78,14 +78,15 @@ macro_rules! golden {
     };
 }
 
-const ALIVE: &str = "200 result=0";
-const GONE: &str = "HANGUP\n200 result=0";
+const ALIVE: &str = "200 result=6";
+/// With `AGISIGHUP=no`: there is no line `HANGUP`.
+const GONE: &str = "511 Command Not Permitted on a dead channel or intercept routine";
 
 #[tokio::test]
 async fn the_channel() {
     golden! {
         |s| s.answer(), ["ANSWER" => "200 result=0"] => Ok(());
-        |s| s.answer(), ["ANSWER" => "200 result=-1", "NOOP" => GONE] => Err(CommandError::HungUp);
+        |s| s.answer(), ["ANSWER" => "200 result=-1", "CHANNEL STATUS" => GONE] => Err(CommandError::HungUp);
         |s| s.answer(), ["ANSWER" => client::DEAD_CHANNEL.trim_end()] => Err(CommandError::HungUp);
         |s| s.hangup(), ["HANGUP" => "200 result=1"] => Ok(());
         |s| s.hangup(), ["HANGUP" => client::DEAD_CHANNEL.trim_end()] => Ok(());
@@ -128,12 +129,12 @@ async fn the_dialplan() {
         |s| s.get_full_variable_of("${A}", "c"), [r#"GET FULL VARIABLE "${A}" "c""# => "200 result=0"] => Ok(None);
         |s| s.exec("Dial", &["PJSIP/1", "20"]), [r#"EXEC "Dial" "PJSIP/1,20""# => "200 result=0"] => Ok(ExecResult::Returned(0));
         |s| s.exec("Nope", &[]), [r#"EXEC "Nope" """# => "200 result=-2"] => Ok(ExecResult::NoSuchApplication);
-        |s| s.exec("Dial", &["a"]), [r#"EXEC "Dial" "a""# => "200 result=-1", "NOOP" => GONE] => Err(CommandError::HungUp);
-        |s| s.exec("Dial", &["a"]), [r#"EXEC "Dial" "a""# => "200 result=-1", "NOOP" => ALIVE] => Ok(ExecResult::Returned(-1));
+        |s| s.exec("Dial", &["a"]), [r#"EXEC "Dial" "a""# => "200 result=-1", "CHANNEL STATUS" => GONE] => Err(CommandError::HungUp);
+        |s| s.exec("Dial", &["a"]), [r#"EXEC "Dial" "a""# => "200 result=-1", "CHANNEL STATUS" => ALIVE] => Ok(ExecResult::Returned(-1));
         |s| s.gosub("ctx", "s", Priority::Number(1), &[]), [r#"GOSUB "ctx" "s" "1""# => "100 result=0 Trying...\n200 result=0 Gosub complete"] => Ok(Subroutine::Returned);
-        |s| s.gosub("ctx", "s", Priority::Label("top"), &["a", "b"]), [r#"GOSUB "ctx" "s" "top" "a,b""# => "200 result=-1 Gosub label not found", "NOOP" => ALIVE] => Ok(Subroutine::NotFound);
-        |s| s.gosub("ctx", "s", Priority::Number(1), &[]), [r#"GOSUB "ctx" "s" "1""# => "200 result=-1 Gosub failed", "NOOP" => ALIVE] => Ok(Subroutine::Failed);
-        |s| s.gosub("ctx", "s", Priority::Number(1), &[]), [r#"GOSUB "ctx" "s" "1""# => "200 result=-1 Gosub complete", "NOOP" => GONE] => Err(CommandError::HungUp);
+        |s| s.gosub("ctx", "s", Priority::Label("top"), &["a", "b"]), [r#"GOSUB "ctx" "s" "top" "a,b""# => "200 result=-1 Gosub label not found", "CHANNEL STATUS" => ALIVE] => Ok(Subroutine::NotFound);
+        |s| s.gosub("ctx", "s", Priority::Number(1), &[]), [r#"GOSUB "ctx" "s" "1""# => "200 result=-1 Gosub failed", "CHANNEL STATUS" => ALIVE] => Ok(Subroutine::Failed);
+        |s| s.gosub("ctx", "s", Priority::Number(1), &[]), [r#"GOSUB "ctx" "s" "1""# => "200 result=-1 Gosub complete", "CHANNEL STATUS" => GONE] => Err(CommandError::HungUp);
         |s| s.set_context("c"), [r#"SET CONTEXT "c""# => "200 result=0"] => Ok(());
         |s| s.set_extension("e"), [r#"SET EXTENSION "e""# => "200 result=0"] => Ok(());
         |s| s.set_priority(Priority::Number(7)), [r#"SET PRIORITY "7""# => "200 result=0"] => Ok(());
@@ -168,13 +169,13 @@ async fn sounds_and_digits() {
     let plain = r##"CONTROL STREAM FILE "f" "" "3000" "#" "*" "" "0""##;
     golden! {
         |s| s.stream_file("a", "12"), [r#"STREAM FILE "a" "12""# => "200 result=49 endpos=800"] => Ok(Playback { digit: Some('1'), end_position: 800 });
-        |s| s.stream_file("a", ""), [r#"STREAM FILE "a" """# => "200 result=-1 endpos=0", "NOOP" => ALIVE] => refused("result=-1 endpos=0");
+        |s| s.stream_file("a", ""), [r#"STREAM FILE "a" """# => "200 result=-1 endpos=0", "CHANNEL STATUS" => ALIVE] => refused("result=-1 endpos=0");
         |s| s.stream_file_from("a", "", 800), [r#"STREAM FILE "a" "" "800""# => "200 result=0 endpos=1600"] => Ok(Playback { digit: None, end_position: 1_600 });
         |s| s.control_stream_file(&control), [steered => "200 result=48 endpos=2500"]
             => Ok(ControlPlayback { end: ControlEnd::Digit('0'), offset: Some(Duration::from_millis(2_500)) });
         |s| s.control_stream_file(&ControlStream::new("f")), [plain => "200 result=0 endpos=-1"]
             => Ok(ControlPlayback { end: ControlEnd::Finished, offset: None });
-        |s| s.control_stream_file(&ControlStream::new("f")), [plain => "200 result=-1 endpos=-1", "NOOP" => ALIVE] => refused("result=-1 endpos=-1");
+        |s| s.control_stream_file(&ControlStream::new("f")), [plain => "200 result=-1 endpos=-1", "CHANNEL STATUS" => ALIVE] => refused("result=-1 endpos=-1");
         |s| s.control_stream_status(), [r#"GET VARIABLE "CPLAYBACKSTATUS""# => "200 result=1 (REMOTESTOPPED)"] => Ok(Some(ControlStatus::RemoteStopped));
         |s| s.control_stream_status(), [r#"GET VARIABLE "CPLAYBACKSTATUS""# => "200 result=0"] => Ok(None);
         |s| s.get_option("a", "1", SECOND), [r#"GET OPTION "a" "1" "1000""# => "200 result=0 endpos=8"] => Ok(Playback { digit: None, end_position: 8 });
@@ -183,7 +184,7 @@ async fn sounds_and_digits() {
         |s| async { s.get_data("m", SECOND, 4).await.map(|data| (data.digits, data.timed_out)) },
             [r#"GET DATA "m" "1000" "4""# => "200 result=1*2"] => Ok(("1*2".to_owned(), false));
         |s| async { s.get_data("m", SECOND, 4).await.map(|data| data.digits) },
-            [r#"GET DATA "m" "1000" "4""# => "200 result=-1", "NOOP" => GONE] => Err(CommandError::HungUp);
+            [r#"GET DATA "m" "1000" "4""# => "200 result=-1", "CHANNEL STATUS" => GONE] => Err(CommandError::HungUp);
         |s| s.wait_for_digit(SECOND), [r#"WAIT FOR DIGIT "1000""# => "200 result=35"] => Ok(Some('#'));
         |s| s.wait_for_digit(Duration::MAX), [r#"WAIT FOR DIGIT "2147483647""# => "200 result=0"] => Ok(None);
     }
@@ -229,9 +230,9 @@ async fn recordings() {
     }
     golden! {
         |s| async { s.record(&Record::new("f", "wav")).await.map(|recording| recording.end) },
-            [endless => "200 result=-1 (writefile)", "NOOP" => ALIVE] => Ok(RecordingEnd::Failed);
+            [endless => "200 result=-1 (writefile)", "CHANNEL STATUS" => ALIVE] => Ok(RecordingEnd::Failed);
         |s| async { s.record(&Record::new("f", "wav")).await.map(|recording| recording.end) },
-            [endless => "200 result=-1 (waitfor) endpos=0", "NOOP" => GONE] => Ok(RecordingEnd::Hangup);
+            [endless => "200 result=-1 (waitfor) endpos=0", "CHANNEL STATUS" => GONE] => Ok(RecordingEnd::Hangup);
         |s| async { s.record_file("f", "wav", "", SECOND, false, None).await.map(drop) },
             [r#"RECORD FILE "f" "wav" "" "1000""# => "200 result=0 (timeout) endpos=0"] => Ok(());
     }
@@ -250,7 +251,7 @@ async fn saying() {
         |s| s.say_time(0, ""), [r#"SAY TIME "0" """# => "200 result=0"] => Ok(None);
         |s| s.say_datetime(4_000_000_000, "", None, None), [r#"SAY DATETIME "4000000000" """# => "200 result=0"] => Ok(None);
         |s| s.say_datetime(0, "", None, Some("Europe/Paris")), [r#"SAY DATETIME "0" "" "ABdY 'digits/at' IMp" "Europe/Paris""# => "200 result=0"] => Ok(None);
-        |s| s.say_datetime(0, "", Some("HM"), None), [r#"SAY DATETIME "0" "" "HM""# => "200 result=-1", "NOOP" => GONE] => Err(CommandError::HungUp);
+        |s| s.say_datetime(0, "", Some("HM"), None), [r#"SAY DATETIME "0" "" "HM""# => "200 result=-1", "CHANNEL STATUS" => GONE] => Err(CommandError::HungUp);
     }
 }
 
@@ -260,10 +261,10 @@ async fn messages() {
         |s| s.send_text("hi there"), [r#"SEND TEXT "hi there""# => "200 result=0"] => Ok(());
         |s| s.send_image("logo"), [r#"SEND IMAGE "logo""# => "200 result=0"] => Ok(());
         |s| s.receive_char(Some(SECOND)), [r#"RECEIVE CHAR "1000""# => "200 result=65"] => Ok(Some('A'));
-        |s| s.receive_char(None), [r#"RECEIVE CHAR "-1""# => "200 result=-1 (hangup)", "NOOP" => GONE] => Err(CommandError::HungUp);
-        |s| s.receive_char(Some(SECOND)), [r#"RECEIVE CHAR "1000""# => "200 result=-1 (hangup)", "NOOP" => ALIVE] => Ok(None);
+        |s| s.receive_char(None), [r#"RECEIVE CHAR "-1""# => "200 result=-1 (hangup)", "CHANNEL STATUS" => GONE] => Err(CommandError::HungUp);
+        |s| s.receive_char(Some(SECOND)), [r#"RECEIVE CHAR "1000""# => "200 result=-1 (hangup)", "CHANNEL STATUS" => ALIVE] => Ok(None);
         |s| s.receive_text(Some(SECOND)), [r#"RECEIVE TEXT "1000""# => "200 result=1 (hello)"] => Ok(Some("hello".to_owned()));
-        |s| s.receive_text(None), [r#"RECEIVE TEXT "-1""# => "200 result=-1", "NOOP" => ALIVE] => Ok(None);
+        |s| s.receive_text(None), [r#"RECEIVE TEXT "-1""# => "200 result=-1", "CHANNEL STATUS" => ALIVE] => Ok(None);
         |s| s.tdd_mode(TddMode::On), [r#"TDD MODE "on""# => "200 result=0"] => Ok(false);
         |s| s.tdd_mode(TddMode::Mate), [r#"TDD MODE "mate""# => "200 result=1"] => Ok(true);
     }

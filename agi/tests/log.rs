@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use strowger_agi::{Server, ServerConfig, Session, client, client::CommandLine};
+use strowger_agi::{
+    ControlEnd, Playback, Recognition, RecordingEnd, ReplyDecoder, Server, ServerConfig, Session,
+    client, client::CommandLine,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -106,6 +109,35 @@ async fn call(mut session: Session) -> String {
     let _ = session.record(&strowger_agi::Record::new("f", "wav")).await;
     shown.push(format!("{:?}", session.hangup().await));
     shown.join(" ")
+}
+
+#[test]
+fn what_a_caller_enters_is_not_shown() {
+    let mut decoder = ReplyDecoder::new();
+    decoder.push(b"200 result=1 (7\n77");
+    decoder.next_line().unwrap();
+    let shown = [
+        format!("{decoder:?}"),
+        format!(
+            "{:?}",
+            Playback {
+                digit: Some('7'),
+                end_position: 0
+            }
+        ),
+        format!("{:?}", ControlEnd::Digit('7')),
+        format!("{:?}", RecordingEnd::Dtmf('7')),
+        format!(
+            "{:?}",
+            Recognition::Digit {
+                digit: '7',
+                end_position: 0
+            }
+        ),
+    ];
+    for shown in shown {
+        assert!(!shown.contains('7') && !shown.contains("55"), "{shown}");
+    }
 }
 
 #[tokio::test]

@@ -116,6 +116,14 @@ impl Exchange {
         self.send(reply).await;
     }
 
+    /// Expects a marker and gives its text.
+    async fn marker(&mut self) -> String {
+        let line = self.command().await;
+        let text = line.strip_prefix(r#"GET FULL VARIABLE "strowger-sync-"#);
+        let text = text.and_then(|text| text.strip_suffix('"'));
+        format!("strowger-sync-{}", text.expect(&line))
+    }
+
     /// Whether the connection is closed and the dialplan told so.
     async fn refused(mut self) -> bool {
         let mut rest = Vec::new();
@@ -138,7 +146,7 @@ async fn typed_commands() {
             .await;
         x.answer(r#"STREAM FILE "none" """#, "200 result=-1 endpos=0\n")
             .await;
-        x.answer("NOOP", "200 result=0\n").await;
+        x.answer("CHANNEL STATUS", "200 result=6\n").await;
         x.answer(r#"GET DATA "m" "5000" "4""#, "200 result=12 (timeout)\n")
             .await;
         x.answer(r#"WAIT FOR DIGIT "100""#, "200 result=0\n").await;
@@ -282,7 +290,12 @@ async fn hangup_during_a_command() {
     let script = async {
         let reply = "200 result=-1 endpos=800\n";
         exchange.answer(r#"STREAM FILE "a" """#, reply).await;
-        exchange.answer("NOOP", "HANGUP\n200 result=0\n").await;
+        exchange
+            .answer(
+                "CHANNEL STATUS",
+                &format!("HANGUP\n{}", client::DEAD_CHANNEL),
+            )
+            .await;
     };
     let (played, ()) = tokio::join!(session.stream_file("a", ""), script);
     assert_eq!(played, Err(CommandError::HungUp));
@@ -305,7 +318,12 @@ async fn hangup_during_a_command() {
         exchange
             .answer(r#"EXEC "Bridge" "PJSIP/1""#, "200 result=0\n")
             .await;
-        exchange.answer("NOOP", "HANGUP\n200 result=0\n").await;
+        exchange
+            .answer(
+                "CHANNEL STATUS",
+                &format!("HANGUP\n{}", client::DEAD_CHANNEL),
+            )
+            .await;
     };
     let program = async {
         let bridged = session.exec("Bridge", &["PJSIP/1"]).await;
@@ -350,7 +368,6 @@ async fn the_end_of_the_connection() {
 
 #[tokio::test]
 async fn replies_to_abandoned_commands_are_skipped() {
-    const MARKER: &str = r#"GET FULL VARIABLE "strowger-sync-1""#;
     let mut fixture = Fixture::new(config()).await;
     let soon = Some(Duration::from_millis(30));
     // The reply comes late, or never: Asterisk gives none to a sound that another command
@@ -361,9 +378,8 @@ async fn replies_to_abandoned_commands_are_skipped() {
         assert_eq!(abandoned, Err(CommandError::TimedOut));
         let script = async {
             exchange.answer(r#"EXEC "Playback" "a""#, late).await;
-            exchange
-                .answer(MARKER, "200 result=1 (strowger-sync-1)\n")
-                .await;
+            let marker = exchange.marker().await;
+            exchange.send(&format!("200 result=1 ({marker})\n")).await;
             // Not before: Asterisk overlooks a line that comes along with another.
             exchange
                 .answer(r#"GET VARIABLE "A""#, "200 result=1 (mine)\n")
@@ -385,30 +401,25 @@ async fn a_marker_that_is_overlooked_is_sent_again() {
     );
     let script = async {
         exchange.answer("NOOP", "").await;
+        let first = exchange.marker().await;
+        let second = exchange.marker().await;
+        assert_ne!(first, second);
+        let replies = format!("200 result=0\n200 result=1 ({first})\n200 result=1 ({second})\n");
+        exchange.send(&replies).await;
         exchange
-            .answer(r#"GET FULL VARIABLE "strowger-sync-1""#, "")
+            .answer(r#"GET VARIABLE "A""#, "200 result=1 (mine)\n")
             .await;
-        exchange
-            .answer(
-                r#"GET FULL VARIABLE "strowger-sync-2""#,
-                "200 result=0\n200 result=1 (strowger-sync-1)\n",
-            )
-            .await;
-        exchange
-            .answer(
-                r#"GET VARIABLE "A""#,
-                "200 result=1 (strowger-sync-2)\n200 result=1 (mine)\n",
-            )
-            .await;
+        second
     };
-    let (value, ()) = tokio::join!(session.get_variable("A"), script);
+    let (value, second) = tokio::join!(session.get_variable("A"), script);
     assert_eq!(value.unwrap().as_deref(), Some("mine"));
     // What looks like a marker is an answer when none was sent.
+    let reply = format!("200 result=1 ({second})\n");
     let (value, ()) = tokio::join!(
         session.get_variable("A"),
-        exchange.answer(r#"GET VARIABLE "A""#, "200 result=1 (strowger-sync-2)\n")
+        exchange.answer(r#"GET VARIABLE "A""#, &reply)
     );
-    assert_eq!(value.unwrap().as_deref(), Some("strowger-sync-2"));
+    assert_eq!(value.unwrap(), Some(second));
 }
 
 #[tokio::test]

@@ -131,3 +131,15 @@ fn endless_input_is_an_error() {
     });
     assert_eq!(error, Some(ReplyError::TooLong));
 }
+
+#[test]
+fn a_bracket_counts_on_its_own_line() {
+    // Lines are not looked at again and again: a value may have many.
+    assert_eq!(decode("200 result=1 (a) b\nc=d\n"), []);
+    let closed = decode("200 result=1 (a) b\nc=d) endpos=1\n");
+    let [Incoming::Reply(Reply::Success(success))] = &closed[..] else {
+        panic!("{closed:?}");
+    };
+    assert_eq!(success.value(), Some("a) b\nc=d"));
+    assert_eq!(success.end_position(), Some(1));
+}

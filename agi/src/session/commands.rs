@@ -32,6 +32,11 @@ use std::time::Duration;
 
 use crate::{CommandError, Success};
 
+/// A digit in `Debug` output: it may be one of a PIN.
+fn hidden(digit: Option<char>) -> Option<&'static str> {
+    digit.map(|_| "…")
+}
+
 /// Milliseconds for AGI, which reads a signed 32-bit number.
 fn milliseconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)

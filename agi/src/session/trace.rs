@@ -67,8 +67,8 @@ impl Session {
     /// runs its handler in it; a session from elsewhere needs
     /// [`tracing::Instrument`].
     ///
-    /// The name of a `Local` channel holds the number that was dialed, which
-    /// is left out.
+    /// The name of a channel may hold the number that was dialed
+    /// (`Local/…@dial-00000001;1`, `DAHDI/i1/…-1`), which is left out.
     pub fn span(&self) -> Span {
         let environment = self.environment();
         info_span!(
@@ -81,13 +81,52 @@ impl Session {
     }
 }
 
-/// `Local/…@context-00000001;1` for a `Local` channel.
+/// Digits in a row that may be the number of a person. Trunks and phones have
+/// shorter ones.
+const NUMBER: usize = 6;
+
+/// `Local/…@context-00000001;1` for a `Local` channel; for others, what stands
+/// before their counter without long numbers.
 fn without_number(channel: &str) -> String {
-    match channel.strip_prefix("Local/") {
-        Some(rest) => {
-            let place = rest.rfind('@').map_or("", |at| &rest[at..]);
-            format!("Local/…{place}")
+    if let Some(rest) = channel.strip_prefix("Local/") {
+        let place = rest.rfind('@').map_or("", |at| &rest[at..]);
+        return format!("Local/…{place}");
+    }
+    let (name, counter) = channel.split_at(channel.rfind('-').unwrap_or(channel.len()));
+    let mut shown = String::with_capacity(channel.len());
+    let mut rest = name;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, digits) = rest.split_at(start);
+        let end = digits
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(digits.len());
+        shown.push_str(before);
+        shown.push_str(if end < NUMBER { &digits[..end] } else { "…" });
+        rest = &digits[end..];
+    }
+    shown + rest + counter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_people_are_left_out_of_channel_names() {
+        for (channel, shown) in [
+            (
+                "Local/33123456789@dial-00000001;1",
+                "Local/…@dial-00000001;1",
+            ),
+            ("Local/101", "Local/…"),
+            ("DAHDI/i1/0612345678-1", "DAHDI/i1/…-1"),
+            ("SIP/+33612345678@trunk2-0000001f", "SIP/+…@trunk2-0000001f"),
+            ("PJSIP/101-00000001", "PJSIP/101-00000001"),
+            ("PJSIP/trunk-a-00000001", "PJSIP/trunk-a-00000001"),
+            ("0612345678", "…"),
+            ("", ""),
+        ] {
+            assert_eq!(without_number(channel), shown);
         }
-        None => channel.to_owned(),
     }
 }

@@ -123,12 +123,7 @@ impl Session {
         match success.code() {
             Some(-2) => Ok(ExecResult::NoSuchApplication),
             Some(-1) if self.check_hung_up().await? => Err(CommandError::HungUp),
-            Some(value) => {
-                // `handle_exec` hands on what the application returned, and 1
-                // is RESULT_SHOWUSAGE: a usage text follows the reply.
-                self.stray_usage |= value == 1;
-                Ok(ExecResult::Returned(value))
-            }
+            Some(value) => Ok(ExecResult::Returned(value)),
             None => Err(CommandError::unexpected("EXEC")),
         }
     }

@@ -2,11 +2,11 @@
 
 use std::{fmt, time::Duration};
 
-use super::milliseconds;
+use super::{hidden, milliseconds};
 use crate::{Command, CommandError, Session, Success};
 
-/// How a playback ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a playback ended. Its `Debug` output does not show the digit.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Playback {
     /// The escape digit that ended it; `None` if it was heard to the end.
     pub digit: Option<char>,
@@ -53,8 +53,9 @@ pub struct ControlStream<'a> {
     pub offset: Duration,
 }
 
-/// What ended a `CONTROL STREAM FILE`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What ended a `CONTROL STREAM FILE`. Its `Debug` output does not show the
+/// digit.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum ControlEnd {
     /// A stop digit.
     Digit(char),
@@ -83,6 +84,24 @@ pub enum ControlStatus {
     RemoteStopped,
     /// There is no such sound, or the caller hung up (`ERROR`).
     Error,
+}
+
+impl fmt::Debug for Playback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Playback")
+            .field("digit", &hidden(self.digit))
+            .field("end_position", &self.end_position)
+            .finish()
+    }
+}
+
+impl fmt::Debug for ControlEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Digit(_) => "Digit(…)",
+            Self::Finished => "Finished",
+        })
+    }
 }
 
 impl fmt::Debug for Data {

@@ -1,6 +1,6 @@
 //! Recording a caller.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::milliseconds;
 use crate::{Command, CommandError, Session};
@@ -37,8 +37,8 @@ pub struct Record<'a> {
     pub offset: Option<u64>,
 }
 
-/// What ended a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What ended a recording. Its `Debug` output does not show the digit.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum RecordingEnd {
     /// An escape digit. With no samples it was pressed during the beep
     /// (`randomerror` in `res_agi.c`), and there may be no file.
@@ -59,6 +59,17 @@ pub struct Recording {
     pub end: RecordingEnd,
     /// Its length in samples (8,000 a second for most formats).
     pub samples: u64,
+}
+
+impl fmt::Debug for RecordingEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dtmf(_) => "Dtmf(…)",
+            Self::Timeout => "Timeout",
+            Self::Hangup => "Hangup",
+            Self::Failed => "Failed",
+        })
+    }
 }
 
 impl<'a> Record<'a> {

@@ -19,8 +19,9 @@ pub struct Recognized {
 }
 
 /// How `SPEECH RECOGNIZE` ended. Positions are where the prompt was
-/// interrupted, in samples; 0 if it was not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// interrupted, in samples; 0 if it was not. Its `Debug` output does not show
+/// the digit.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Recognition {
     /// The caller spoke. The best result comes first as a rule; there may be
     /// none.
@@ -42,6 +43,21 @@ pub enum Recognition {
         /// Position in the prompt.
         end_position: u64,
     },
+}
+
+impl fmt::Debug for Recognition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, end_position) = match self {
+            Self::Speech { end_position, .. } => ("Speech", end_position),
+            Self::Digit { end_position, .. } => ("Digit", end_position),
+            Self::Timeout { end_position } => ("Timeout", end_position),
+        };
+        let mut shown = f.debug_struct(name);
+        if let Self::Speech { results, .. } = self {
+            shown.field("results", results);
+        }
+        shown.field("end_position", end_position).finish()
+    }
 }
 
 impl fmt::Debug for Recognized {

@@ -161,8 +161,8 @@ impl Dispatch {
                             }
                             answered = pending.response(response).or(answered);
                         }
-                        // Whoever waits for it learns so from the next answer.
                         Err(error) => {
+                            pending.lost(text);
                             self.shared.count_skipped();
                             tracing::warn!(%error, "The answer to an AMI action cannot be read");
                         }

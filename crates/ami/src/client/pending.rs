@@ -113,6 +113,8 @@ impl Pending {
     pub(super) fn insert(&mut self, reply: Reply, is_slow: bool) {
         if is_slow || matches!(reply, Reply::List { .. }) {
             self.slow = Some(self.next);
+            // One list at a time: an older one is over, or will never be.
+            self.forget_all_abandoned();
         }
         self.lists += usize::from(matches!(reply, Reply::List { .. }));
         let entry = Entry {
@@ -128,14 +130,7 @@ impl Pending {
     /// any more make room when there is none.
     pub(super) fn has_room(&mut self) -> bool {
         if self.entries.len() >= MAX_IN_FLIGHT {
-            self.entries.retain(|_, entry| {
-                let stays = !entry.reply.is_abandoned();
-                if !stays {
-                    self.lists -= usize::from(matches!(entry.reply, Reply::List { .. }));
-                    self.shared.in_flight.fetch_sub(1, Relaxed);
-                }
-                stays
-            });
+            self.forget_all_abandoned();
         }
         self.entries.len() < MAX_IN_FLIGHT
     }
@@ -155,7 +150,7 @@ impl Pending {
             return None;
         }
         entry.answered = true;
-        self.give_up_before(number);
+        self.forget_abandoned_before(number);
         let stays = !rejected && matches!(self.entries.get(&number)?.reply, Reply::List { .. });
         if stays {
             return None;
@@ -183,6 +178,16 @@ impl Pending {
         self.slow
             .and_then(|number| self.entries.get(&number))
             .is_some_and(|entry| !entry.reply.is_abandoned())
+    }
+
+    /// Whether Asterisk may be busy with a slow action, and so have nothing to say. A
+    /// list that has begun goes on.
+    pub(super) fn is_slow_unanswered(&self) -> bool {
+        self.is_slow_in_flight()
+            && self
+                .slow
+                .and_then(|number| self.entries.get(&number))
+                .is_some_and(|entry| !entry.answered)
     }
 
     /// Whether an event may belong to a list.
@@ -266,20 +271,48 @@ impl Pending {
         entries.find(|(_, entry)| !entry.answered).map(|(n, _)| *n)
     }
 
-    /// A session answers in order, lists included. What was written before `number`
-    /// and has no answer will have none: the answer was lost, or nobody waits.
-    fn give_up_before(&mut self, number: u64) {
-        let is_over = |entry: &Entry| !entry.answered || entry.reply.is_abandoned();
+    /// An answer came that cannot be read: whoever waits for it need not go on.
+    pub(super) fn lost(&mut self, frame: &[u8]) {
+        const KEY: &[u8] = b"\r\nActionID: ";
+        let id = memchr::memmem::find(frame, KEY).map(|at| {
+            let rest = &frame[at + KEY.len()..];
+            let end = memchr::memchr(b'\r', rest).unwrap_or(rest.len());
+            String::from_utf8_lossy(&rest[..end])
+        });
+        let number = match id {
+            Some(id) => self.number(&id),
+            None => self.oldest_unanswered(),
+        };
+        if let Some(reply) = number.and_then(|number| self.remove(number)) {
+            reply.fail(ActionError::UnknownOutcome);
+        }
+    }
+
+    /// Forgets the actions written before `number` that nobody waits for: a session
+    /// answers in order. A list that has begun stays, to keep its late items from the
+    /// consumers.
+    fn forget_abandoned_before(&mut self, number: u64) {
         let numbers: Vec<u64> = self
             .entries
             .range(..number)
-            .filter(|(_, entry)| is_over(entry))
+            .filter(|(_, entry)| entry.reply.is_abandoned() && !entry.answered)
             .map(|(number, _)| *number)
             .collect();
         for number in numbers {
-            if let Some(reply) = self.remove(number) {
-                reply.fail(ActionError::UnknownOutcome);
-            }
+            self.remove(number);
+        }
+    }
+
+    /// Forgets every action that nobody waits for.
+    fn forget_all_abandoned(&mut self) {
+        let numbers: Vec<u64> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.reply.is_abandoned())
+            .map(|(number, _)| *number)
+            .collect();
+        for number in numbers {
+            self.remove(number);
         }
     }
 
@@ -376,9 +409,20 @@ mod tests {
         let mut fourth = send(&mut pending);
         pending.response(frame(&[("Response", "Success"), ("ActionID", "t-3")]));
         assert!(fourth.try_recv().unwrap().is_ok());
-        // A session answers in order: the answer to the second was lost.
+        assert_eq!(pending.entries.keys().copied().collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_an_unknown_outcome() {
+        let mut pending = pending();
+        let (mut first, mut second) = (send(&mut pending), send(&mut pending));
+        pending.lost(b"Response: Success\r\nActionID: t-1\r\nOutput: x");
         assert_eq!(second.try_recv().unwrap(), Err(ActionError::UnknownOutcome));
-        assert!(pending.entries.is_empty());
+        assert!(first.try_recv().is_err());
+        pending.lost(b"Response: Success\r\nActionID: t-9\r\nOutput: x");
+        assert!(first.try_recv().is_err());
+        pending.lost(b"Response: Error");
+        assert_eq!(first.try_recv().unwrap(), Err(ActionError::UnknownOutcome));
     }
 
     #[test]

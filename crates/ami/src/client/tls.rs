@@ -5,9 +5,12 @@ use std::{fmt, io};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
+    verify_tls13_signature_with_raw_key,
+};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, InvalidMessage, RootCertStore, SignatureScheme,
 };
@@ -53,15 +56,21 @@ impl Tls {
         }
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut roots = RootCertStore::empty();
-        for certificate in &known {
+        let mut trusted = Vec::new();
+        for certificate in known {
             roots.add(certificate.clone())?;
+            let key = roots
+                .roots
+                .last()
+                .map(|root| &*root.subject_public_key_info);
+            trusted.push((certificate, public_key(key.unwrap_or_default())));
         }
         let authorities =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                 .build()
                 .map_err(|error| Error::General(error.to_string()))?;
         let verifier = Verifier {
-            known,
+            trusted,
             authorities,
             provider: Arc::clone(&provider),
         };
@@ -104,7 +113,8 @@ impl fmt::Debug for Tls {
 /// Accepts the very certificates that it knows, and what they have signed.
 #[derive(Debug)]
 struct Verifier {
-    known: Vec<CertificateDer<'static>>,
+    /// Certificates and their public keys.
+    trusted: Vec<(CertificateDer<'static>, SubjectPublicKeyInfoDer<'static>)>,
     authorities: Arc<WebPkiServerVerifier>,
     provider: Arc<CryptoProvider>,
 }
@@ -126,6 +136,37 @@ pub(super) fn reason(error: &io::Error) -> String {
     }
 }
 
+impl Verifier {
+    /// The key of a certificate that is trusted itself.
+    fn key_of(&self, certificate: &CertificateDer<'_>) -> Option<&SubjectPublicKeyInfoDer<'_>> {
+        self.trusted
+            .iter()
+            .find(|(known, _)| known == certificate)
+            .map(|(_, key)| key)
+    }
+}
+
+/// A public key as it stands in a certificate: a trust anchor has it without the
+/// tag and length of its SEQUENCE (X.690 8.1).
+fn public_key(content: &[u8]) -> SubjectPublicKeyInfoDer<'static> {
+    const SEQUENCE: u8 = 0x30;
+    let length = content.len().to_be_bytes();
+    let length = &length[length.iter().take_while(|byte| **byte == 0).count()..];
+    let mut der = vec![SEQUENCE];
+    match (length, u8::try_from(length.len())) {
+        ([], _) => der.push(0),
+        ([short], _) if *short < 0x80 => der.push(*short),
+        (_, Ok(bytes)) => {
+            der.push(0x80 | bytes);
+            der.extend_from_slice(length);
+        }
+        // A length has at most eight bytes.
+        (_, Err(_)) => {}
+    }
+    der.extend_from_slice(content);
+    der.into()
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -135,7 +176,7 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if self.known.iter().any(|known| known == end_entity) {
+        if self.key_of(end_entity).is_some() {
             return Ok(ServerCertVerified::assertion());
         }
         self.authorities.verify_server_cert(
@@ -164,7 +205,13 @@ impl ServerCertVerifier for Verifier {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let schemes = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, schemes)
+        match self.key_of(cert) {
+            // Asterisk's own `ast_tls_cert` makes certificates of version 1 with the
+            // OpenSSL of Debian 12. Their form is refused elsewhere, but what matters
+            // here is the key of a certificate that is trusted as it is.
+            Some(key) => verify_tls13_signature_with_raw_key(message, key, dss, schemes),
+            None => verify_tls13_signature(message, cert, dss, schemes),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

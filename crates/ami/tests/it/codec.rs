@@ -196,7 +196,169 @@ fn what_the_server_side_writes_is_read() {
     assert_eq!(frame.headers().count(), 3);
 }
 
+#[test]
+fn endless_blank_lines_are_not_kept() {
+    let mut decoder = Decoder::for_server();
+    for _ in 0..1_000 {
+        decoder.push(&b"\r\n".repeat(1_000));
+        assert_eq!(decoder.next(), None);
+        assert_eq!(decoder.buffered(), 0);
+    }
+    // Half a line may be the beginning of a frame.
+    decoder.push(b"\r");
+    assert_eq!(decoder.next(), None);
+    decoder.push(b"\nEvent: X\r\n\r\n");
+    let Some(Ok(Decoded::Frame(frame))) = decoder.next() else {
+        panic!()
+    };
+    assert_eq!(frame.name(), "X");
+}
+
+#[test]
+fn the_blank_line_behind_a_test_event_is_none_of_the_next_frame() {
+    // Asterisk 22 ends the AppData of such an event by a line break of its own.
+    let frames = frames(
+        b"Event: TestEvent\r\nType: StateChange\r\nState: X\r\nAppFile: a.c\r\nAppLine: 1\r\n\r\n\r\nEvent: Next\r\n\r\n",
+    );
+    let names: Vec<_> = frames.iter().map(Message::name).collect();
+    assert_eq!(names, ["TestEvent", "Next"]);
+    assert_eq!(frames[0].get("AppLine").unwrap(), "1");
+}
+
+#[test]
+fn both_styles_of_command_output_give_the_same_lines() {
+    let today = frames(
+        b"Response: Success\r\nActionID: 1\r\nMessage: Command output follows\r\nOutput: a: b\r\nOutput: \r\nOutput: c\r\n\r\n",
+    );
+    let formerly = frames(
+        b"Response: Follows\r\nPrivilege: Command\r\nActionID: 1\r\na: b\n\nc\n--END COMMAND--\r\n\r\n",
+    );
+    for frames in [today, formerly] {
+        assert_eq!(frames.len(), 1);
+        assert_eq!(frames[0].action_id().unwrap(), "1");
+        let output: Vec<_> = frames[0].get_all("Output").collect();
+        assert_eq!(output, ["a: b", "", "c"]);
+    }
+}
+
+#[test]
+fn a_bare_line_feed_ends_no_line() {
+    let frames = frames(b"Event: X\r\nA: one\nB: two\r\nC: three\n\r\nD: \n\n\r\n\r\n");
+    assert_eq!(frames[0].get("A").unwrap(), "one\nB: two");
+    assert_eq!(frames[0].get("B"), None);
+    // Only the one at the end of a value is taken off.
+    assert_eq!(frames[0].get("C").unwrap(), "three");
+    assert_eq!(frames[0].get("D").unwrap(), "\n");
+}
+
+/// The names of the events that are found, errors left out.
+fn names(items: &[Item]) -> Vec<String> {
+    let event = |item: &Item| match item {
+        Ok(Decoded::Frame(frame)) => Some(frame.name().into_owned()),
+        Ok(Decoded::Banner { .. }) | Err(_) => None,
+    };
+    items.iter().filter_map(event).collect()
+}
+
+/// A key as the wire has them.
+const KEY: &str = "[A-Za-z][A-Za-z0-9_()/-]{0,20}";
+
 proptest! {
+    /// A good frame behind any garbage that ends with a blank line is found. Only raw
+    /// output of a command is entitled to go on behind one.
+    #[test]
+    fn a_good_frame_behind_garbage_is_found(
+        garbage in prop::collection::vec(prop_oneof![
+            4 => any::<u8>(), 1 => Just(b'\r'), 1 => Just(b'\n'), 1 => Just(b':'),
+        ], 0..600),
+        filling in prop_oneof![8 => Just(0), 1 => MAX_FRAME_BYTES - 700..2 * MAX_FRAME_BYTES],
+        chunk in 1..5_000_usize,
+    ) {
+        let mut stream = garbage;
+        stream.extend(std::iter::repeat_n(b'x', filling));
+        stream.extend(b"\r\n\r\nEvent: Good\r\nA: b\r\n\r\n");
+        let cuts: Vec<_> = (0..stream.len()).step_by(chunk).collect();
+        let items = decode(Decoder::for_server(), &stream, &cuts);
+        let names = names(&items);
+        prop_assert_eq!(names.last().map(String::as_str), Some("Good"));
+    }
+
+    /// Frames of a server arrive as they were written: bytes that are no UTF-8, empty
+    /// values and repeated keys among them.
+    #[test]
+    fn frames_of_a_server_arrive_unchanged(
+        values in prop::collection::vec(
+            (prop::sample::select(vec!["A", "ChanVariable", "Output", "B"]),
+             prop::collection::vec(any::<u8>().prop_filter("ends a line", |b| !b"\r\n".contains(b)), 0..40)),
+            0..40),
+        chunk in 1..200_usize,
+    ) {
+        let mut stream = b"Event: X\r\n".to_vec();
+        for (key, value) in &values {
+            stream.extend([key.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        stream.extend(b"\r\n");
+        let cuts: Vec<_> = (0..stream.len()).step_by(chunk).collect();
+        let items = decode(Decoder::for_server(), &stream, &cuts);
+        let [Ok(Decoded::Frame(frame))] = &items[..] else {
+            panic!("{items:?}")
+        };
+        let found: Vec<_> = frame.headers().skip(1).collect();
+        let sent: Vec<_> = values.iter().map(|(k, v)| (k.as_bytes(), &v[..])).collect();
+        prop_assert_eq!(found, sent);
+        for key in ["a", "CHANVARIABLE", "output", "b"] {
+            let sent: Vec<_> = values
+                .iter()
+                .filter(|(known, _)| known.eq_ignore_ascii_case(key))
+                .map(|(_, value)| String::from_utf8_lossy(value))
+                .collect();
+            let found: Vec<_> = frame.get_all(key).collect();
+            prop_assert_eq!(found, sent);
+        }
+    }
+
+    /// What `encode_frame` writes has exactly its headers, line breaks made blanks.
+    #[test]
+    fn what_a_simulator_writes_is_one_frame(
+        headers in prop::collection::vec((KEY, any::<String>()), 1..30),
+    ) {
+        let headers: Vec<_> = headers.iter().map(|(k, v)| (&**k, &**v)).collect();
+        let read = frames(&encode_frame(&headers));
+        prop_assert_eq!(read.len(), 1);
+        let found: Vec<_> = read[0].headers().collect();
+        let blank = |value: &str| value.replace(['\r', '\n', '\0'], " ").into_bytes();
+        let sent: Vec<_> = headers.iter().map(|(k, v)| (k.as_bytes().to_vec(), blank(v))).collect();
+        let found: Vec<_> = found.into_iter().map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
+        prop_assert_eq!(found, sent);
+    }
+
+    /// The limits hold to the byte and to the header, wherever the stream is cut.
+    #[test]
+    fn limits_do_not_depend_on_the_split(
+        headers in MAX_HEADERS - 3..MAX_HEADERS + 3,
+        length in MAX_FRAME_BYTES - 6..MAX_FRAME_BYTES + 6,
+        chunk in 500..9_000_usize,
+    ) {
+        let mut many = b"Event: X\r\n".to_vec();
+        many.extend(b"A: b\r\n".repeat(headers - 1));
+        many.extend(b"\r\n");
+        let mut long = b"Event: X\r\nA: ".to_vec();
+        long.resize(length - 4, b'x');
+        long.extend(b"\r\n\r\n");
+        let cases = [
+            (many, headers <= MAX_HEADERS, DecodeError::TooManyHeaders),
+            (long, length <= MAX_FRAME_BYTES, DecodeError::FrameTooLong),
+        ];
+        for (mut stream, fits, error) in cases {
+            stream.extend(b"Event: Next\r\n\r\n");
+            let cuts: Vec<_> = (0..stream.len()).step_by(chunk).collect();
+            let items = decode(Decoder::for_server(), &stream, &cuts);
+            prop_assert_eq!(items.len(), 2);
+            prop_assert_eq!(items[0].as_ref().err(), (!fits).then_some(&error));
+            prop_assert_eq!(names(&items).pop().unwrap(), "Next");
+        }
+    }
+
     /// Any way of cutting the stream gives the same frames.
     #[test]
     fn any_split_gives_the_same_frames(cuts in prop::collection::vec(0..SESSION.len(), 0..40)) {
@@ -234,7 +396,7 @@ proptest! {
         name in "[A-Za-z]{1,12}",
         id in "[ -~]{0,40}",
         headers in prop::collection::vec(
-            ("[A-Za-z][A-Za-z0-9_()/-]{0,20}", "[^\r\n\0]{0,60}"), 0..30),
+            (KEY, "[^\r\n\0]{0,60}"), 0..30),
     ) {
         let reserved = |key: &str| {
             key.eq_ignore_ascii_case("action") || key.eq_ignore_ascii_case("actionid")

@@ -14,6 +14,12 @@ mod events;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod tls;

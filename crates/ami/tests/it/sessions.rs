@@ -82,7 +82,7 @@ async fn lists_are_asked_for_one_at_a_time() {
         .collect();
     for list in lists {
         let action = events.action("CoreShowChannels").await;
-        // Not even a Ping: Asterisk would not answer it before the list is done.
+        // Not even a Ping: Asterisk would not answer it before the list has begun.
         assert!(events.hears_nothing(Duration::from_millis(300)).await);
         events
             .answer(&action, &[("Response", "Success"), ("EventList", "start")])

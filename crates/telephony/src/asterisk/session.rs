@@ -29,6 +29,28 @@ pub(super) struct Steered {
     recording: bool,
 }
 
+/// Closes a session however its task ends: a flow that panics, or a server that drops it.
+struct Open {
+    id: SessionId,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shared.close_session(self.id);
+        // Nobody else says so then, and nothing can be waited for here.
+        if std::thread::panicking() {
+            let closed = Event::Session {
+                session: self.id,
+                event: SessionEvent::Closed,
+            };
+            if self.shared.events.try_send(closed).is_err() {
+                warn!("A session that panicked could not be reported as closed");
+            }
+        }
+    }
+}
+
 /// Serves one session from its first line to its last.
 ///
 /// When the adapter stops, the session is let go wherever it is: a conversation goes on in
@@ -39,6 +61,10 @@ pub(super) async fn serve(session: Session, shared: Arc<Shared>, stop: Cancellat
         return;
     };
     let (id, commands) = shared.open_session();
+    let open = Open {
+        id,
+        shared: Arc::clone(&shared),
+    };
     let span = info_span!("agi", session = id.0, %channel);
     let opened = Event::SessionOpened {
         session: id,
@@ -59,7 +85,7 @@ pub(super) async fn serve(session: Session, shared: Arc<Shared>, stop: Cancellat
             () = steered.run().instrument(span) => {}
         }
     }
-    shared.close_session(id);
+    drop(open);
     if !stop.is_cancelled() {
         shared.tell_session(id, SessionEvent::Closed).await;
     }
