@@ -399,6 +399,10 @@ impl Session {
     /// stream has taken them.
     async fn flush(&mut self) -> Result<(), CommandError> {
         if self.stream.write(&mut self.outgoing).await.is_err() {
+            self.outgoing.clear();
+            // What came before the end tells whether the caller hung up.
+            let rest = async { while self.incoming().await.is_ok() {} };
+            let _ = time::timeout(GRACE, rest).await;
             self.closed = true;
             return Err(self.gone());
         }

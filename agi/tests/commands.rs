@@ -327,3 +327,15 @@ async fn lines_are_as_long_as_the_exchange_reads() {
         assert_eq!(long, Err(CommandError::InvalidArgument(expected)));
     }
 }
+
+#[tokio::test]
+async fn a_hang_up_is_read_when_the_connection_has_ended_behind_it() {
+    let (mut session, mut exchange) = pair("22.10.1").await;
+    let ending = async {
+        let replies = "200 result=-1 endpos=0\nHANGUP";
+        exchange.answer(r#"STREAM FILE "x" """#, replies).await;
+        drop(exchange);
+    };
+    let (outcome, ()) = tokio::join!(session.stream_file("x", ""), ending);
+    assert_eq!(outcome, Err(CommandError::HungUp));
+}

@@ -42,6 +42,36 @@ exten => wait,1,Answer()
  same => n,Wait(30)
  same => n,Hangup()
 
+exten => stay,1,Answer()
+ same => n,Wait(600)
+ same => n,Hangup()
+; Any script, and what the dialplan is told of its end.
+exten => url,1,Answer()
+ same => n,AGI(${URL})
+ same => n(told),UserEvent(AgiEnd,Case: ${CASE},Status: ${AGISTATUS})
+ same => n,Hangup()
+ same => n(moved),UserEvent(AgiMoved,Case: ${CASE})
+ same => n,Hangup()
+exten => held,1,Answer()
+ same => n,AGI(agi:async)
+ same => n,UserEvent(AgiEnd,Case: ${CASE},Status: ${AGISTATUS})
+ same => n,Hangup()
+exten => sub,1,Return(${ARG1}+${ARG2})
+
+; The script runs when the channel is hung up already.
+[lab-agi-dead]
+exten => s,1,Answer()
+ same => n,Hangup()
+exten => h,1,AGI(${URL})
+
+; A conversation with the carrier whose parties may transfer.
+[lab-out]
+exten => _[+0-9]!,1,Dial(PJSIP/${EXTEN}@carrier,20,tTg)
+ same => n,Hangup()
+exten => 500,1,Answer()
+ same => n,Wait(20)
+ same => n,Hangup()
+
 [lab-queue]
 exten => s,1,Answer()
  same => n,Queue(lab-queue,,,,30)
@@ -67,6 +97,17 @@ retry = 1
 joinempty = yes
 ringinuse = no
 setqueuevar = yes
+CONF
+
+    # Call records as events, and what an attended transfer is asked for by.
+    cat >"$etc/cdr_manager.conf" <<'CONF'
+[general]
+enabled = yes
+CONF
+    cat >>"$etc/features.conf" <<'CONF'
+
+[featuremap](+)
+atxfer = *2
 CONF
 }
 

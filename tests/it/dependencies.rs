@@ -31,6 +31,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "strowger-store",
             "strowger-ami",
             "strowger-agi",
+            "strowger-telephony",
         ],
     ),
     (

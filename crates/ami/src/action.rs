@@ -8,11 +8,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::message::fmt_redacted;
 
 /// Longest line that Asterisk reads, in bytes with its CRLF (`inbuf` in
-/// `manager.c`, 16 to 23). A longer one is answered without an `ActionID`.
+/// `manager.c`, 16 to 23). The action of a longer one is refused.
 pub const MAX_LINE_BYTES: usize = 1024;
 
 /// Most header lines of one action, `Action` and `ActionID` included
-/// (`AST_MAX_MANHEADERS` in `manager.h`). More are answered without an `ActionID`.
+/// (`AST_MAX_MANHEADERS` in `manager.h`). With more, the action is refused, and named
+/// only if its id was read before (16.28 and 22.10).
 pub const MAX_ACTION_HEADERS: usize = 128;
 
 /// See [`Action::is_slow`].

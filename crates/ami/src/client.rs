@@ -30,7 +30,7 @@
 //! # Answers without an `ActionID`
 //!
 //! A session answers its actions in the order they were sent. An error that names
-//! no action (a line too long, too many headers) therefore answers the oldest
+//! no action (as one about too many headers may) therefore answers the oldest
 //! action that has none yet. An action that timed out keeps its place in that
 //! order until a later one is answered.
 

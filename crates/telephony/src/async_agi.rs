@@ -30,6 +30,9 @@ use tracing::{debug, warn};
 /// time, so there are never more than a few.
 const WAITING: usize = 16;
 
+/// Longest wait for the events of a channel that takes no more commands.
+const ENDING: Duration = Duration::from_millis(500);
+
 /// Pause before a call is let go again over a link that is up but did not answer.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -200,6 +203,25 @@ impl AsyncAgi {
     }
 }
 
+/// How a session ended whose channel takes no more commands. Asterisk refuses one before
+/// the events of the end are here.
+async fn ending(news: &mut mpsc::Receiver<News>, hanging_up: bool) -> Ended {
+    if hanging_up {
+        return Ended::HungUp;
+    }
+    let heard = async {
+        loop {
+            match news.recv().await {
+                Some(News::Result { .. }) => {}
+                Some(News::HangingUp) => return Ended::HungUp,
+                Some(News::Ended(ended)) => return ended,
+                None => return Ended::Lost,
+            }
+        }
+    };
+    timeout(ENDING, heard).await.unwrap_or(Ended::Lost)
+}
+
 impl Link {
     /// Carries commands out and results back until the session has ended.
     async fn drive(self, remote: Remote, news: mpsc::Receiver<News>, id: String) {
@@ -223,8 +245,7 @@ impl Link {
                     let sent = self.client.send(actions::agi(id, &line, &command_id)).await;
                     if let Err(error) = sent {
                         debug!(%error, "Asterisk takes no AGI command");
-                        // The refusal can overtake the event of the end.
-                        remote.end(if hanging_up { Ended::HungUp } else { Ended::Lost });
+                        remote.end(ending(&mut news, hanging_up).await);
                     }
                 }
                 heard = news.recv(), if connected => match heard {

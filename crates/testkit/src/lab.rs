@@ -10,6 +10,7 @@ mod crash;
 mod daemon;
 mod dialing;
 mod inbound;
+mod protocols;
 mod restart;
 
 pub use asterisk::Asterisk;
@@ -17,4 +18,5 @@ pub use crash::crash;
 pub use daemon::{Daemon, Launch};
 pub use dialing::{Dialing, run};
 pub use inbound::inbound;
+pub use protocols::protocols;
 pub use restart::restart_pbx;

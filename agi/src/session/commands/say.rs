@@ -16,7 +16,8 @@ pub enum Gender {
     Common,
 }
 
-/// Which letters `SAY ALPHA` announces as upper or lower case.
+/// Which letters `SAY ALPHA` announces as upper or lower case. Asterisk 16.28 looks for
+/// a sound that does not exist when it has one to announce, and so refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Case {
     /// None (`n`), as without the argument.

@@ -28,7 +28,7 @@ pub fn quote_variable(value: &str) -> String {
 }
 
 /// Sets a variable of a channel. The value needs no quoting here, but Asterisk
-/// takes away the blanks at both of its ends. Class `call`.
+/// takes away the blanks at its begin. Class `call`.
 pub fn set_var(channel: &str, name: &str, value: &str) -> Action {
     set(
         on_channel(Action::new("Setvar"), "Channel", channel),

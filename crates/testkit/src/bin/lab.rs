@@ -49,6 +49,15 @@ enum Scenario {
         #[command(flatten)]
         dialing: DialingOptions,
     },
+    /// The protocol crates, statement by statement.
+    Protocols {
+        /// Only the checks whose name contains this.
+        #[arg(long)]
+        only: Option<String>,
+        /// Accepted for symmetry; the output is always JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// All of the above, smaller, with a verdict: what the test suite runs.
     Check,
 }
@@ -148,6 +157,11 @@ async fn run(launch: &Launch, asterisk: &Asterisk, scenario: Scenario) -> anyhow
             print(&report);
             Ok(verdict("restart-pbx", &report))
         }
+        Scenario::Protocols { only, json: _ } => {
+            let report = lab::protocols(asterisk, only).await?;
+            print(&report);
+            Ok(verdict("protocols", &report))
+        }
         Scenario::Check => check(launch, asterisk).await,
     }
 }
@@ -164,6 +178,7 @@ async fn check(launch: &Launch, asterisk: &Asterisk) -> anyhow::Result<bool> {
     };
     let mut ok = true;
     let reports = [
+        ("protocols", lab::protocols(asterisk, None).await?),
         (
             "run",
             lab::run(
@@ -249,6 +264,12 @@ fn verdict(scenario: &str, report: &Value) -> bool {
         }
     }
     match scenario {
+        "protocols" => {
+            for failed in report["failed"].as_array().into_iter().flatten() {
+                must(false, &format!("{}: {}", failed["check"], failed["why"]));
+            }
+            must(report["checks"].as_u64() > Some(0), "nothing was checked");
+        }
         "run" => {
             // What a caller notices; ringing a station takes as long as the phone does.
             let p99 = report["answer_to_bridge_ms"]["p99"].as_f64();
