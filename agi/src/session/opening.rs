@@ -30,7 +30,7 @@ pub enum Peer {
     Tcp(SocketAddr),
     /// `AsyncAGI` over AMI.
     Ami,
-    /// A stream that the program brought ([`Session::over`]).
+    /// A stream that the program brought ([`Session::over`](super::Session::over)).
     Stream,
 }
 
