@@ -21,6 +21,7 @@ pub mod disposition;
 pub mod ids;
 pub mod ivr;
 pub mod live;
+pub mod pacing;
 pub mod permission;
 pub mod phone;
 pub mod record;

@@ -1,0 +1,113 @@
+//! Predictive pacing: how many lines to dial now, and which ringing ones to give up.
+//!
+//! One [`Pacer`] per campaign. It is told what happens to agents and lines and answers
+//! with [`Action`]s. Time is seconds on any clock that never goes back: the pacer reads
+//! none by itself, and the same events give the same actions.
+//!
+//! An agent counts for one campaign at a time: whoever runs several campaigns with the
+//! same agents tells [`Event::AgentGone`] to one pacer and [`Event::AgentAvailable`] to
+//! another when it moves an agent.
+
+use std::fmt::Debug;
+
+/// What may name a line or an agent.
+pub trait Key: Clone + Ord + Debug {}
+impl<T: Clone + Ord + Debug> Key for T {}
+
+/// What a campaign allows. See [`Config::default`] for the values of the FTC's rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Most of the people who answered that may be abandoned, as a fraction: 0.03.
+    pub abandon_limit: f64,
+    /// A person is abandoned when not connected within so many seconds: 2.
+    pub threshold_s: f64,
+    /// Over how long the limit is kept, in seconds: 86,400.
+    pub window_s: f64,
+    /// How long a line may ring, in seconds.
+    pub ring_timeout_s: f64,
+    /// No line is given up before it has rung so long, in seconds: 15.
+    pub min_ring_s: f64,
+    /// Most lines at once, connected ones among them.
+    pub max_lines: u32,
+    /// Most lines dialed per second.
+    pub max_cps: f64,
+    /// A supervisor's wish to go faster or slower, 1 for neither: it scales how much of
+    /// the legal budget is spent, and never lifts the limit.
+    pub boost: f64,
+    /// Share of machines' answers that are people (false positives of machine detection),
+    /// upper bound: they count as abandoned people. 0 without detection.
+    pub amd_false_positive: f64,
+}
+
+/// Who answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnsweredBy {
+    /// A person.
+    Human,
+    /// A machine.
+    Machine,
+    /// Not known (yet).
+    Unknown,
+}
+
+/// How a line ended, as far as pacing cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineEnd {
+    /// A conversation or a message was over.
+    Completed,
+    /// Nobody answered within the ring time.
+    NoAnswer,
+    /// Busy.
+    Busy,
+    /// Not reached: invalid number, congestion, carrier failure.
+    Failed,
+    /// Given up before the answer.
+    Cancelled,
+}
+
+/// Which contacts a line belongs to, for learning: a list, a type of number, or both.
+/// 0 when nobody says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Segment(pub u32);
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event<L, A> {
+    /// The settings changed.
+    Config(Config),
+    /// An agent can take a call.
+    AgentAvailable(A),
+    /// An agent talks: with the line last connected to them, or on a call that is none
+    /// of this campaign's (inbound, manual).
+    AgentBusy(A),
+    /// An agent wraps up.
+    AgentWrap(A),
+    /// An agent paused, logged out or counts for another campaign.
+    AgentGone(A),
+    /// A line is being dialed.
+    Dialed(L, Segment),
+    /// A line rings. Optional: without it the set-up time is learned from answers.
+    Ringing(L),
+    /// A line was answered. May be told twice, first with `Unknown`.
+    Answered(L, AnsweredBy),
+    /// A line was connected to an agent.
+    Connected(L, A),
+    /// A person was not connected in time.
+    Abandoned(L),
+    /// A line is gone.
+    Ended(L, LineEnd),
+    /// Fewer lines can be dialed than were asked for (an empty list, a carrier limit):
+    /// so many of them will not come.
+    NotDialed(u32),
+    /// Nothing but the passing of time.
+    Tick,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action<L> {
+    /// Dial so many lines. Each is expected to be told as [`Event::Dialed`] soon.
+    Dial(u32),
+    /// Give this ringing line up.
+    Cancel(L),
+}
