@@ -16,6 +16,7 @@
 pub mod agent;
 pub mod call;
 pub mod campaign;
+pub mod compliance;
 pub mod dialer;
 pub mod disposition;
 pub mod ids;
