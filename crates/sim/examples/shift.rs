@@ -24,9 +24,12 @@ fn main() -> ExitCode {
     let (mut occupancy, mut late2, mut abandoned, mut dials, mut worst) =
         (0.0, 0.0, 0.0, 0.0, 0.0_f64);
     for seed in 1..=seeds {
-        let Some(mut policy) = policies::named(&policy) else {
-            eprintln!("no policy is named {policy}");
-            return ExitCode::FAILURE;
+        let mut policy = match policies::named(&policy) {
+            Ok(policy) => policy,
+            Err(error) => {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
         };
         let outcome = run(&scenario, &mut *policy, seed);
         println!(

@@ -515,17 +515,13 @@ impl World<'_> {
         let Some(dialed) = self.campaigns.get_mut(campaign) else {
             return;
         };
+        dialed.waiting.push_back(id);
         let routing = dialed.routing;
         if routing.polls {
             self.polls(id, 0.0);
-            return;
-        }
-        if let Some(agent) = self.longest_idle(Some(campaign)) {
+        } else if let Some(agent) = self.longest_idle(Some(campaign)) {
             self.connect(id, agent);
         } else {
-            if let Some(dialed) = self.campaigns.get_mut(campaign) {
-                dialed.waiting.push_back(id);
-            }
             self.plan(routing.drop_after_s, Happening::Drops(id));
         }
     }
@@ -543,8 +539,9 @@ impl World<'_> {
         self.end_line(id, LineEnd::Completed);
     }
 
-    /// VICIdial's loop: looks for an agent, sleeps 0.23 s and counts 0.25, after 3 s
-    /// sleeps 0.99 s and counts 1, and drops the call once the count is over the limit.
+    /// VICIdial's loop of each call: looks for an agent, unless an older call waits; sleeps
+    /// 0.23 s and counts 0.25, after 3 s sleeps 0.99 s and counts 1; and drops the call
+    /// once the count is over the limit.
     fn polls(&mut self, id: u64, timer: f64) {
         let Some(line) = self.line(id) else {
             return;
@@ -553,13 +550,13 @@ impl World<'_> {
             return;
         }
         let campaign = line.campaign;
-        let limit = self
-            .campaigns
-            .get(campaign)
-            .map_or(0.0, |campaign| campaign.routing.drop_after_s);
-        if timer > limit {
+        let Some(dialed) = self.campaigns.get(campaign) else {
+            return;
+        };
+        let is_first = dialed.waiting.front() == Some(&id);
+        if timer > dialed.routing.drop_after_s {
             self.drop_person(id);
-        } else if let Some(agent) = self.longest_idle(Some(campaign)) {
+        } else if let Some(agent) = self.longest_idle(Some(campaign)).filter(|_| is_first) {
             self.connect(id, agent);
         } else {
             let (sleep, count) = if timer < 3.0 {
@@ -584,6 +581,9 @@ impl World<'_> {
         };
         let (campaign, waited, talk_s) = (line.campaign, now - line.since, line.talk_s);
         line.state = LineState::Connected;
+        if let Some(dialed) = self.campaigns.get_mut(campaign) {
+            dialed.waiting.retain(|waiting| *waiting != id);
+        }
         self.tally.person(now - waited, waited, true);
         self.tell(campaign, Event::Connected(id, agent));
         self.set_agent(agent, AgentState::Talking(Some(id)));
@@ -747,7 +747,7 @@ impl World<'_> {
             return;
         };
         if !dialed.routing.polls
-            && let Some(line) = dialed.waiting.pop_front()
+            && let Some(line) = dialed.waiting.front().copied()
         {
             self.connect(line, id);
         } else {

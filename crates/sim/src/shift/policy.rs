@@ -11,7 +11,7 @@ pub(super) const WITHIN_S: f64 = 2.0;
 pub struct Routing {
     /// A person who has waited so long for an agent is dropped, in seconds.
     pub drop_after_s: f64,
-    /// Each answered call looks for a free agent by itself in a polling loop, as
+    /// Each answered call looks for a free agent in a polling loop of its own, as
     /// VICIdial's do, instead of being handed the next one at once.
     pub polls: bool,
 }

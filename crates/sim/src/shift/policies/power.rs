@@ -1,20 +1,17 @@
 //! So many lines for each free agent.
 
-use std::collections::BTreeSet;
-
 use strowger_core::pacing::{Action, Event};
 
+use super::floor::{Floor, count};
 use crate::shift::{Policy, Routing};
 
-/// Keeps a number of lines dialing per free agent: with 1 it is progressive dialing,
-/// which abandons nobody.
+/// Keeps `⌊lines per agent · free agents⌋` lines dialing. With 1 it is progressive
+/// dialing, which abandons nobody. WombatDialer's boost (with no call waiting) and
+/// GNUDialer's power mode, `max(0, int(maxratio·avail − dialing))`, are the same formula.
 #[derive(Debug)]
 pub struct Power {
     lines_per_agent: f64,
-    drop_after_s: f64,
-    free: BTreeSet<u32>,
-    dialing: BTreeSet<u64>,
-    asked: u32,
+    floor: Floor,
 }
 
 impl Power {
@@ -23,55 +20,24 @@ impl Power {
         Self::new(1.0)
     }
 
-    /// So many lines per free agent, rounded down over all agents.
+    /// So many lines per free agent.
     pub fn new(lines_per_agent: f64) -> Self {
         Self {
             lines_per_agent,
-            drop_after_s: 5.0,
-            free: BTreeSet::new(),
-            dialing: BTreeSet::new(),
-            asked: 0,
+            floor: Floor::default(),
         }
     }
 }
 
 impl Policy for Power {
-    fn handle(&mut self, _now: f64, event: &Event<u64, u32>) {
-        match event {
-            Event::AgentAvailable(agent) => {
-                self.free.insert(*agent);
-            }
-            Event::AgentBusy(agent) | Event::AgentWrap(agent) | Event::AgentGone(agent) => {
-                self.free.remove(agent);
-            }
-            Event::Dialed(line, _) => {
-                self.asked = self.asked.saturating_sub(1);
-                self.dialing.insert(*line);
-            }
-            Event::Connected(line, _) | Event::Ended(line, _) => {
-                self.dialing.remove(line);
-            }
-            Event::NotDialed(lines) => self.asked = self.asked.saturating_sub(*lines),
-            Event::Tick
-            | Event::Config(_)
-            | Event::Ringing(_)
-            | Event::Answered(..)
-            | Event::Abandoned(_) => {}
-        }
+    fn handle(&mut self, now: f64, event: &Event<u64, u32>) {
+        self.floor.handle(now, event);
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "numbers of agents and lines are small"
-    )]
     fn poll_action(&mut self) -> Option<Action<u64>> {
-        let goal = (self.free.len() as f64 * self.lines_per_agent) as usize;
-        let lines = goal.saturating_sub(self.dialing.len() + self.asked as usize);
-        let lines = u32::try_from(lines).ok().filter(|lines| *lines > 0)?;
-        self.asked += lines;
-        Some(Action::Dial(lines))
+        let goal = (count(self.floor.ready.len()) * self.lines_per_agent).floor();
+        self.floor.ask(goal - count(self.floor.in_progress()));
+        self.floor.action()
     }
 
     fn poll_timeout(&self) -> Option<f64> {
@@ -79,6 +45,6 @@ impl Policy for Power {
     }
 
     fn routing(&self) -> Routing {
-        Routing::instantaneous(self.drop_after_s)
+        Routing::instantaneous(5.0)
     }
 }
