@@ -54,7 +54,7 @@ impl Store {
         let rows = sqlx::query!(
             r#"WITH picked AS (
                  SELECT id, attempts_made FROM contacts
-                 WHERE campaign_id = $1 AND status = 'pending' AND next_attempt_at <= $2
+                 WHERE campaign_id = $1 AND status IN ('ready', 'waiting') AND next_attempt_at <= $2
                  ORDER BY next_attempt_at, id
                  LIMIT $3 FOR UPDATE SKIP LOCKED
                ), numbered AS (
@@ -90,7 +90,7 @@ impl Store {
             // and wait to be written. While there is one, the list is not used up.
             sqlx::query_scalar!(
                 "SELECT least(
-                     (SELECT min(next_attempt_at) FROM contacts WHERE campaign_id = $1 AND status = 'pending'),
+                     (SELECT min(next_attempt_at) FROM contacts WHERE campaign_id = $1 AND status IN ('ready', 'waiting')),
                      (SELECT $2::timestamptz + interval '1 second' WHERE EXISTS (
                          SELECT 1 FROM attempts
                          WHERE campaign_id = $1 AND ended_at IS NULL AND NOT (id = ANY($3))))

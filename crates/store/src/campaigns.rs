@@ -116,11 +116,12 @@ impl Store {
             what: "campaigns.retry_rules",
             detail: error.to_string(),
         })?;
+        let mut tx = self.pool.begin().await?;
         sqlx::query!(
-            "INSERT INTO campaigns (id, name, description, mode, ratio, priority, max_lines, trunk_id, caller_id,
+            "INSERT INTO campaigns (id, name, description, mode, ratio, priority, max_lines, caller_id,
                  ring_timeout_s, abandon_after_ms, safe_harbour, amd_enabled, machine_message, recording_enabled,
                  wrap_up_s, retry_rules, default_region)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
             s.id.as_str(),
             s.name,
             campaign.description,
@@ -128,7 +129,6 @@ impl Store {
             s.ratio,
             i16::from(s.priority),
             int(s.max_lines),
-            s.trunk.id.as_str(),
             s.caller_id.as_ref().map(strowger_core::phone::PhoneNumber::as_str),
             int(s.ring_timeout_s),
             i32::try_from(s.abandon_after_ms).unwrap_or(i32::MAX),
@@ -140,9 +140,27 @@ impl Store {
             retry,
             campaign.default_region
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
+        .await
+        .map_err(|error| Error::on_insert(error, "id", "campaign"))?;
+        sqlx::query!(
+            "INSERT INTO campaign_trunks (campaign_id, trunk_id, position) VALUES ($1, $2, 0)",
+            s.id.as_str(),
+            s.trunk.id.as_str()
+        )
+        .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "id", "trunk_id"))?;
+        sqlx::query!(
+            "INSERT INTO lists (id, campaign_id, name, default_region) VALUES ($1, $1, $2, $3)",
+            s.id.as_str(),
+            s.name,
+            campaign.default_region
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(|error| Error::on_insert(error, "list id", "campaign"))?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -157,7 +175,9 @@ impl Store {
                     c.caller_id, c.ring_timeout_s, c.abandon_after_ms, c.safe_harbour, c.amd_enabled,
                     c.machine_message, c.recording_enabled, c.wrap_up_s, c.retry_rules, c.default_region,
                     t.id AS trunk_id, t.server, t.endpoint, t.max_channels, t.max_calls_per_second
-             FROM campaigns c JOIN trunks t ON t.id = c.trunk_id WHERE c.id = $1",
+             FROM campaigns c
+             JOIN campaign_trunks ct ON ct.campaign_id = c.id AND ct.position = 0
+             JOIN trunks t ON t.id = ct.trunk_id WHERE c.id = $1",
             id.as_str()
         )
         .fetch_optional(&self.pool)
@@ -181,7 +201,9 @@ impl Store {
                     c.caller_id, c.ring_timeout_s, c.abandon_after_ms, c.safe_harbour, c.amd_enabled,
                     c.machine_message, c.recording_enabled, c.wrap_up_s, c.retry_rules, c.default_region,
                     t.id AS trunk_id, t.server, t.endpoint, t.max_channels, t.max_calls_per_second
-             FROM campaigns c JOIN trunks t ON t.id = c.trunk_id
+             FROM campaigns c
+             JOIN campaign_trunks ct ON ct.campaign_id = c.id AND ct.position = 0
+             JOIN trunks t ON t.id = ct.trunk_id
              WHERE c.id > $1 ORDER BY c.id LIMIT $2",
             after.map_or("", CampaignId::as_str),
             i64::from(limit)

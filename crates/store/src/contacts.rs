@@ -59,8 +59,8 @@ impl Store {
         }
         let mut tx = self.pool.begin().await?;
         sqlx::query!(
-            "INSERT INTO contacts (id, campaign_id, first_name, last_name, postal_code, custom_fields, next_attempt_at)
-             SELECT id, $1, first_name, last_name, postal_code, custom_fields, $7
+            "INSERT INTO contacts (id, campaign_id, list_id, first_name, last_name, postal_code, custom_fields, next_attempt_at)
+             SELECT id, $1, $1, first_name, last_name, postal_code, custom_fields, $7
              FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[])
                  AS t (id, first_name, last_name, postal_code, custom_fields)",
             campaign.as_str(),

@@ -268,7 +268,7 @@ async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Result<(), Er
         return Ok(());
     }
     let (status, next) = match end.after {
-        AfterAttempt::Retry(at) => ("pending", Some(utc(at))),
+        AfterAttempt::Retry(at) => ("waiting", Some(utc(at))),
         AfterAttempt::Called => ("called", None),
         AfterAttempt::Exhausted => ("exhausted", None),
     };

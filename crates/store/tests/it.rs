@@ -292,7 +292,7 @@ async fn an_attempt_ends_once_however_often_it_is_told() {
     .unwrap();
     assert_eq!(
         row.get::<String, _>("status"),
-        "pending",
+        "waiting",
         "the second telling changed the contact"
     );
     assert!(row.get::<bool, _>("later"));

@@ -33,7 +33,8 @@ const MAX_AGENTS: usize = 5_000;
 pub(crate) struct CampaignDetail {
     #[serde(flatten)]
     campaign: CampaignBody,
-    /// Contacts by status: pending, claimed, called, exhausted, qualified.
+    /// Contacts by status: ready, waiting, hopper, claimed, filtered, blocked, callback, called,
+    /// exhausted, qualified.
     contacts: BTreeMap<String, i64>,
 }
 

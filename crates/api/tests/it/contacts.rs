@@ -76,7 +76,7 @@ async fn broken_lines_are_reported_and_the_others_imported() {
             "/api/v1/campaigns/cmp_1",
         )
         .await;
-    assert_eq!(shown.body["data"]["contacts"], json!({"pending": 2}));
+    assert_eq!(shown.body["data"]["contacts"], json!({"ready": 2}));
 }
 
 #[tokio::test]

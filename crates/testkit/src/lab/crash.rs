@@ -66,7 +66,7 @@ pub async fn crash(
         .fetch_one(&daemon.database)
         .await?;
     let lost: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM contacts c WHERE status IN ('pending', 'claimed')
+        "SELECT count(*) FROM contacts c WHERE status IN ('ready', 'waiting', 'hopper', 'claimed')
             OR NOT EXISTS (SELECT 1 FROM attempts a WHERE a.contact_id = c.id AND a.disposition IS NOT NULL)",
     )
     .fetch_one(&daemon.database)
