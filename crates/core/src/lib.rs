@@ -21,6 +21,7 @@ pub mod dialer;
 pub mod disposition;
 pub mod ids;
 pub mod ivr;
+pub mod ledger;
 pub mod live;
 pub mod pacing;
 pub mod permission;
