@@ -17,6 +17,7 @@ pub mod contacts;
 mod convert;
 mod error;
 pub mod flows;
+pub mod hopper;
 pub mod inbound;
 pub mod restore;
 pub mod trunks;
