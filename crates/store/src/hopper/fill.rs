@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 use strowger_core::{
+    compliance::{Channel, OwnRules, PackId, Packs, Purpose},
     ids::CampaignId,
     lists::{
         filter::{self, Facts, Filter, Quota},
@@ -113,6 +114,25 @@ impl Candidate {
 }
 
 impl Store {
+    /// Brings the hopper of a campaign up to `want` contacts, or to its own least number when that
+    /// is more. Zones in which the campaign and its packs do not allow calls now are passed over.
+    ///
+    /// Fills of one campaign wait for one another. A contact is chosen once.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when there is no such campaign.
+    pub async fn fill_hopper(
+        &self,
+        campaign: &CampaignId,
+        want: u32,
+        packs: &Packs,
+        now: Timestamp,
+    ) -> Result<Filled, Error> {
+        let hours = Hours::load(self, campaign).await?;
+        self.fill_hopper_when(campaign, want, |zones| hours.open(packs, zones, now), now)
+            .await
+    }
+
     /// Brings the hopper of a campaign up to `want` contacts, or to its own least number when
     /// that is more. Zones for which `open` says no are passed over; it is given every zone that
     /// a number may be in and answers when to ask again.
@@ -170,6 +190,49 @@ impl Store {
         };
         tx.commit().await?;
         Ok(Filled { added, next_due })
+    }
+}
+
+/// What a campaign says about when it may call.
+struct Hours {
+    packs: Vec<PackId>,
+    own: OwnRules,
+    purpose: Purpose,
+}
+
+impl Hours {
+    async fn load(store: &Store, campaign: &CampaignId) -> Result<Self, Error> {
+        let row = sqlx::query!(
+            "SELECT mode, activity, packs, schedule FROM campaigns WHERE id = $1",
+            campaign.as_str()
+        )
+        .fetch_optional(&store.pool)
+        .await?
+        .ok_or(Error::Missing { what: "campaign" })?;
+        let corrupt = |what| {
+            move |error: serde_json::Error| Error::Corrupt {
+                what,
+                detail: error.to_string(),
+            }
+        };
+        Ok(Self {
+            packs: row.packs.into_iter().map(PackId).collect(),
+            own: serde_json::from_value(row.schedule).map_err(corrupt("campaigns.schedule"))?,
+            purpose: Purpose {
+                campaign: campaign.clone(),
+                activity: serde_json::from_value(row.activity.into())
+                    .map_err(corrupt("campaigns.activity"))?,
+                channel: match row.mode.as_str() {
+                    "broadcast" => Channel::Prerecorded,
+                    _ => Channel::Voice,
+                },
+                automated: !matches!(row.mode.as_str(), "preview" | "manual"),
+            },
+        })
+    }
+
+    fn open(&self, packs: &Packs, zones: &[&str], now: Timestamp) -> Result<(), Timestamp> {
+        packs.window_open(&self.packs, &self.own, &self.purpose, zones, now)
     }
 }
 
