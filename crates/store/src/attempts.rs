@@ -17,6 +17,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use strowger_core::{
     compliance::{Packs, Refusal},
     ids::{AttemptId, CampaignId, ContactId, TrunkId, UserId},
+    ledger::Entry,
     phone::PhoneNumber,
     switchboard::NewAttempt,
     telephony::ServerName,
@@ -29,7 +30,7 @@ use crate::{
     hopper::{self, Filled, Taken},
     ledger,
 };
-use decide::{Decided, Line};
+use decide::{Line, Outcome};
 use terms::Terms;
 
 /// Most contacts of one transaction: it holds up to three locks for each until it ends.
@@ -228,8 +229,8 @@ impl Store {
         };
         let decided = decide::decide(&mut tx, &terms, &line, &taken, request.ids).await?;
         let refused: Vec<(ContactId, &Refusal)> = decided
-            .refused()
-            .map(|(taken, refusal)| (taken.contact.clone(), refusal))
+            .iter()
+            .filter_map(|one| Some((one.taken.contact.clone(), one.result.as_ref().err()?)))
             .collect();
         hopper::put_back(&mut tx, &refused, request.now).await?;
         let attempts = commit(tx, &terms, &line, &decided).await?;
@@ -278,8 +279,11 @@ impl Store {
             now: request.now,
         };
         let decided = decide::decide(&mut tx, &terms, &line, &taken, &[request.id]).await?;
-        let refusal = decided.refused().next().map(|(_, refusal)| refusal.clone());
-        if refusal.is_none() {
+        let [one] = decided.as_slice() else {
+            return Err(Error::Missing { what: "contact" });
+        };
+        let result = one.result.clone();
+        if result.is_ok() {
             sqlx::query!(
                 "DELETE FROM hopper WHERE contact_id = $1",
                 request.target.contact.as_str()
@@ -287,12 +291,8 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         }
-        let attempt = commit(tx, &terms, &line, &decided).await?.pop();
-        match (attempt, refusal) {
-            (Some(attempt), _) => Ok(Ok(attempt)),
-            (None, Some(refusal)) => Ok(Err(refusal)),
-            (None, None) => Err(Error::Missing { what: "contact" }),
-        }
+        commit(tx, &terms, &line, &decided).await?;
+        Ok(result)
     }
 
     /// Which of these attempts are committed: asked when the answer to their claim was lost.
@@ -402,71 +402,97 @@ async fn commit(
     mut tx: Transaction<'_, Postgres>,
     terms: &Terms,
     line: &Line<'_>,
-    decided: &Decided,
+    decided: &[Outcome<'_>],
 ) -> Result<Vec<NewAttempt>, Error> {
-    let attempts = decided.attempts();
+    let attempts: Vec<NewAttempt> = decided
+        .iter()
+        .filter_map(|one| one.result.as_ref().ok().cloned())
+        .collect();
     insert(&mut tx, terms, line, decided).await?;
-    ledger::append(&mut tx, &terms.purpose.campaign, &decided.entries).await?;
+    let entries: Vec<Entry> = decided.iter().map(|one| one.entry(terms, line)).collect();
+    ledger::append(&mut tx, &terms.purpose.campaign, &entries).await?;
     tx.commit().await?;
     Ok(attempts)
+}
+
+/// Attempts as columns, for one statement.
+#[derive(Default)]
+struct Columns {
+    ids: Vec<uuid::Uuid>,
+    contacts: Vec<String>,
+    ordinals: Vec<i32>,
+    numbers: Vec<String>,
+    lists: Vec<String>,
+    persons: Vec<Option<String>>,
+    debts: Vec<Option<String>>,
+    caller_ids: Vec<Option<String>>,
+    callbacks: Vec<Option<uuid::Uuid>>,
+    agents: Vec<Option<String>>,
+    at: Vec<chrono::DateTime<chrono::Utc>>,
+}
+
+impl Columns {
+    fn push(&mut self, taken: &Taken, new: &NewAttempt, at: Timestamp) {
+        self.ids.push(new.attempt.0);
+        self.contacts.push(new.contact.to_string());
+        self.ordinals.push(int(new.ordinal));
+        self.numbers.push(new.number.to_string());
+        self.lists.push(taken.list.clone());
+        self.persons.push(taken.person_key.clone());
+        self.debts.push(taken.debt_key.clone());
+        self.caller_ids
+            .push(new.caller_id.as_ref().map(ToString::to_string));
+        self.callbacks.push(taken.callback);
+        self.agents.push(new.agent.as_ref().map(ToString::to_string));
+        self.at.push(utc(at));
+    }
 }
 
 async fn insert(
     db: &mut PgConnection,
     terms: &Terms,
     line: &Line<'_>,
-    decided: &Decided,
+    decided: &[Outcome<'_>],
 ) -> Result<(), Error> {
-    let accepted: Vec<(&Taken, &NewAttempt)> = decided.accepted().collect();
-    if accepted.is_empty() {
+    let mut new = Columns::default();
+    for one in decided {
+        if let Ok(attempt) = &one.result {
+            new.push(one.taken, attempt, one.at);
+        }
+    }
+    if new.ids.is_empty() {
         return Ok(());
     }
-    let texts = |of: fn(&Taken) -> Option<&String>| -> Vec<Option<String>> {
-        accepted.iter().map(|(taken, _)| of(taken).cloned()).collect()
-    };
-    let ids: Vec<uuid::Uuid> = accepted.iter().map(|(_, new)| new.attempt.0).collect();
-    let contacts: Vec<String> = accepted.iter().map(|(_, new)| new.contact.to_string()).collect();
-    let ordinals: Vec<i32> = accepted.iter().map(|(_, new)| int(new.ordinal)).collect();
-    let numbers: Vec<String> = accepted.iter().map(|(_, new)| new.number.to_string()).collect();
-    let agents: Vec<Option<String>> = accepted
-        .iter()
-        .map(|(_, new)| new.agent.as_ref().map(ToString::to_string))
-        .collect();
-    let caller_ids: Vec<Option<String>> = accepted
-        .iter()
-        .map(|(_, new)| new.caller_id.as_ref().map(ToString::to_string))
-        .collect();
-    let callbacks: Vec<Option<uuid::Uuid>> =
-        accepted.iter().map(|(taken, _)| taken.callback).collect();
     sqlx::query!(
         "WITH new AS (
              SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[],
-                 $7::text[], $8::text[], $9::uuid[], $10::text[])
-                 AS t (id, contact_id, ordinal, number, list_id, person_key, debt_key, caller_id, callback_id, agent_id)
+                 $7::text[], $8::text[], $9::uuid[], $10::text[], $11::timestamptz[])
+                 AS t (id, contact_id, ordinal, number, list_id, person_key, debt_key, caller_id, callback_id,
+                       agent_id, created_at)
          ), claimed AS (
              UPDATE contacts c
-             SET status = 'claimed', claimed_by = n.id, attempts_made = n.ordinal, updated_at = $16
+             SET status = 'claimed', claimed_by = n.id, attempts_made = n.ordinal, updated_at = n.created_at
              FROM new n WHERE c.id = n.contact_id
          )
          INSERT INTO attempts (id, contact_id, ordinal, number, list_id, person_key, debt_key, caller_id, callback_id,
-             agent_id, campaign_id, trunk_id, server, epoch, activity, created_at)
-         SELECT n.*, $11, $12, $13, $14, $15, $16 FROM new n",
-        &ids,
-        &contacts,
-        &ordinals,
-        &numbers,
-        &accepted.iter().map(|(taken, _)| taken.list.clone()).collect::<Vec<_>>(),
-        &texts(|taken| taken.person_key.as_ref()) as &[Option<String>],
-        &texts(|taken| taken.debt_key.as_ref()) as &[Option<String>],
-        &caller_ids as &[Option<String>],
-        &callbacks as &[Option<uuid::Uuid>],
-        &agents as &[Option<String>],
+             agent_id, created_at, campaign_id, trunk_id, server, epoch, activity)
+         SELECT n.*, $12, $13, $14, $15, $16 FROM new n",
+        &new.ids,
+        &new.contacts,
+        &new.ordinals,
+        &new.numbers,
+        &new.lists,
+        &new.persons as &[Option<String>],
+        &new.debts as &[Option<String>],
+        &new.caller_ids as &[Option<String>],
+        &new.callbacks as &[Option<uuid::Uuid>],
+        &new.agents as &[Option<String>],
+        &new.at,
         terms.purpose.campaign.as_str(),
         line.trunk.as_str(),
         &*line.server.0,
         line.epoch,
-        terms.activity,
-        utc(line.now)
+        terms.activity
     )
     .execute(db)
     .await?;

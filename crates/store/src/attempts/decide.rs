@@ -2,18 +2,21 @@
 
 use sqlx::PgConnection;
 use strowger_core::{
-    compliance::{Candidate, Packs, Past, Refusal, Verdict, check},
+    compliance::{
+        Candidate, Consulted, PackId, Packs, Past, Refusal, check, consent_in_force,
+    },
     ids::{AttemptId, TrunkId},
     ledger::{Decision, Dial, Entry},
     pacing::Segment,
-    phone::PhoneNumber,
+    phone::{PhoneNumber, number_type},
     switchboard::NewAttempt,
     telephony::ServerName,
     time::Timestamp,
 };
+use uuid::Uuid;
 
 use super::{
-    facts::{Gathered, consent_in_force, lock_keys},
+    facts::{Gathered, lock_keys},
     terms::Terms,
 };
 use crate::{Error, hopper::Taken};
@@ -28,54 +31,41 @@ pub(super) struct Line<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What was decided, in the order in which the contacts were taken.
-#[derive(Default)]
-pub(super) struct Decided {
-    outcomes: Vec<(Taken, Result<NewAttempt, Refusal>)>,
-    pub(super) entries: Vec<Entry>,
+/// What was decided about one contact.
+pub(super) struct Outcome<'a> {
+    pub(super) taken: &'a Taken,
+    pub(super) at: Timestamp,
+    pub(super) result: Result<NewAttempt, Refusal>,
+    caller_id_why: String,
+    candidate: Candidate,
+    consulted: Vec<Consulted>,
+    consent: Option<Uuid>,
 }
 
-impl Decided {
-    pub(super) fn accepted(&self) -> impl Iterator<Item = (&Taken, &NewAttempt)> {
-        self.outcomes
-            .iter()
-            .filter_map(|(taken, outcome)| Some((taken, outcome.as_ref().ok()?)))
-    }
-
-    pub(super) fn refused(&self) -> impl Iterator<Item = (&Taken, &Refusal)> {
-        self.outcomes
-            .iter()
-            .filter_map(|(taken, outcome)| Some((taken, outcome.as_ref().err()?)))
-    }
-
-    pub(super) fn attempts(&self) -> Vec<NewAttempt> {
-        self.accepted().map(|(_, new)| new.clone()).collect()
-    }
-}
-
-/// Locks what the contacts concern, gathers what is known of it, and decides on each.
-pub(super) async fn decide(
+/// Locks what the contacts concern, gathers what is known of it, and decides on each. As many
+/// `ids` must be given as contacts.
+pub(super) async fn decide<'a>(
     db: &mut PgConnection,
     terms: &Terms,
     line: &Line<'_>,
-    taken: &[Taken],
+    taken: &'a [Taken],
     ids: &[AttemptId],
-) -> Result<Decided, Error> {
-    let mut decided = Decided::default();
+) -> Result<Vec<Outcome<'a>>, Error> {
     if taken.is_empty() {
-        return Ok(decided);
+        return Ok(Vec::new());
     }
     lock_keys(db, taken).await?;
     let mut known = Gathered::load(db, terms, line, taken).await?;
-    let mut ids = ids.iter();
-    for contact in taken {
+    let mut outcomes = Vec::with_capacity(taken.len());
+    // A microsecond apart, so that no two attempts of a batch can be taken for one.
+    for (place, (taken, id)) in (0..).zip(taken.iter().zip(ids)) {
+        let at = after_micros(line.now, place);
         let candidate = Candidate {
-            number: contact.number.clone(),
-            zones: contact.zones.clone(),
-            requested: contact.callback.is_some(),
+            number: taken.number.clone(),
+            zones: taken.zones.clone(),
+            requested: taken.callback.is_some(),
         };
-        let facts = known.facts(contact);
-        let consent = consent_in_force(&facts, terms, line.now);
+        let facts = known.facts(taken);
         let verdict = check(
             line.packs,
             &terms.selected,
@@ -83,24 +73,30 @@ pub(super) async fn decide(
             &terms.purpose,
             &candidate,
             &facts,
-            line.now,
+            at,
         );
-        let outcome = match verdict.refusal.clone() {
+        let result = match verdict.refusal {
             Some(refusal) => Err(refusal),
-            // As many were taken as there are ids.
-            None => match ids.next() {
-                Some(id) => Ok(new_attempt(*id, contact)),
-                None => break,
-            },
+            None => Ok(new_attempt(*id, taken)),
         };
-        if outcome.is_ok() {
-            known.add(contact, &placed_now(terms, line.now));
+        if result.is_ok() {
+            known.add(taken, &placed(terms, &candidate, at));
         }
-        let entry = entry(terms, line, &candidate, verdict, &outcome, contact, consent);
-        decided.entries.push(entry);
-        decided.outcomes.push((contact.clone(), outcome));
+        outcomes.push(Outcome {
+            taken,
+            at,
+            result,
+            caller_id_why: "the campaign's own".to_owned(),
+            candidate,
+            consulted: verdict.consulted,
+            consent: consent_in_force(&facts.consents, &terms.purpose, at),
+        });
     }
-    Ok(decided)
+    Ok(outcomes)
+}
+
+fn after_micros(now: Timestamp, micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(now.as_microsecond().saturating_add(micros)).unwrap_or(now)
 }
 
 fn new_attempt(attempt: AttemptId, taken: &Taken) -> NewAttempt {
@@ -116,10 +112,11 @@ fn new_attempt(attempt: AttemptId, taken: &Taken) -> NewAttempt {
 }
 
 /// An attempt that is about to be placed counts as placed.
-fn placed_now(terms: &Terms, now: Timestamp) -> Past {
+fn placed(terms: &Terms, candidate: &Candidate, at: Timestamp) -> Past {
     Past {
-        at: now,
+        at,
         activity: terms.purpose.activity,
+        requested: candidate.requested,
         placed: true,
         conversation: false,
         refused: false,
@@ -127,49 +124,62 @@ fn placed_now(terms: &Terms, now: Timestamp) -> Past {
     }
 }
 
-fn entry(
-    terms: &Terms,
-    line: &Line<'_>,
-    candidate: &Candidate,
-    verdict: Verdict,
-    outcome: &Result<NewAttempt, Refusal>,
-    taken: &Taken,
-    consent: Option<uuid::Uuid>,
-) -> Entry {
-    let decision = match outcome {
-        Ok(new) => Decision::Dial(Dial {
-            attempt: new.attempt,
-            ordinal: new.ordinal,
-            caller_id: new.caller_id.clone(),
-            caller_id_why: "the campaign's own".to_owned(),
-            trunk: line.trunk.clone(),
-            server: line.server.clone(),
-            agent: new.agent.clone(),
-        }),
-        Err(refusal) => Decision::Refusal(refusal.clone()),
-    };
-    Entry {
-        campaign: terms.purpose.campaign.clone(),
-        contact: taken.contact.clone(),
-        number: taken.number.clone(),
-        at: line.now,
-        activity: terms.purpose.activity,
-        channel: terms.purpose.channel,
-        automated: terms.purpose.automated,
-        requested: candidate.requested,
-        zones: candidate.zones.clone(),
-        consulted: verdict.consulted,
-        consent,
-        packs: terms.selected.iter().map(|pack| pack.0.clone()).collect(),
-        pacing: line.pacing.clone(),
-        decision,
+impl Outcome<'_> {
+    /// What the ledger keeps of it.
+    pub(super) fn entry(&self, terms: &Terms, line: &Line<'_>) -> Entry {
+        let decision = match &self.result {
+            Ok(new) => Decision::Dial(Dial {
+                attempt: new.attempt,
+                ordinal: new.ordinal,
+                caller_id: new.caller_id.clone().or_else(|| terms.caller_id.clone()),
+                caller_id_why: self.caller_id_why.clone(),
+                trunk: line.trunk.clone(),
+                server: line.server.clone(),
+                agent: new.agent.clone(),
+            }),
+            Err(refusal) => Decision::Refusal(refusal.clone()),
+        };
+        Entry {
+            campaign: terms.purpose.campaign.clone(),
+            contact: self.taken.contact.clone(),
+            number: self.taken.number.clone(),
+            at: self.at,
+            activity: terms.purpose.activity,
+            channel: terms.purpose.channel,
+            automated: terms.purpose.automated,
+            requested: self.candidate.requested,
+            zones: self.candidate.zones.clone(),
+            consulted: self.consulted.clone(),
+            consent: self.consent,
+            packs: terms
+                .selected
+                .iter()
+                .map(|id| version(line.packs, id, self.at))
+                .collect(),
+            pacing: line.pacing.clone(),
+            decision,
+        }
     }
 }
 
-/// Which contacts answer alike: those of one list. FNV-1a, never the 0 of those that nobody knows.
-pub(super) fn segment(list: &str, _number: &PhoneNumber) -> Segment {
+/// A pack and its version in force.
+fn version(packs: &Packs, id: &PackId, at: Timestamp) -> String {
+    match packs.get(id).map(|pack| pack.version(at)) {
+        Some(Some(version)) => format!("{id} {}", version.effective_from),
+        Some(None) => format!("{id}, no version in force"),
+        None => format!("{id}, not installed"),
+    }
+}
+
+/// Which contacts answer alike: those of one list and one type of number. FNV-1a, and never
+/// the 0 of contacts of which nobody knows.
+pub(super) fn segment(list: &str, number: &PhoneNumber) -> Segment {
     let hash = list
         .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        .chain([0])
+        .chain(number_type(number).as_str().bytes())
+        .fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
     Segment(hash.max(1))
 }

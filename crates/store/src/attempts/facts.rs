@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use sqlx::PgConnection;
 use strowger_core::{
-    compliance::{Activity, Channel, Consent, DoNotCall, Facts, OptOut, Past},
+    compliance::{Consent, DoNotCall, Facts, OptOut, Past},
     disposition::Disposition,
     time::Timestamp,
 };
-use uuid::Uuid;
 
 use super::{decide::Line, terms::Terms};
 use crate::{
@@ -86,10 +85,10 @@ impl Gathered {
         let debts: Vec<String> = taken.iter().filter_map(|one| one.debt_key.clone()).collect();
         let since = line
             .now
-            .checked_sub(line.packs.lookback())
+            .checked_sub(line.packs.lookback().max(terms.own.lookback()))
             .unwrap_or(Timestamp::MIN);
         let mut known = Self::default();
-        known.histories(db, line.now, since, &numbers, &persons, &debts).await?;
+        known.histories(db, since, &numbers, &persons, &debts).await?;
         known.consents = consents(db, &numbers, &persons).await?;
         known.opt_outs = opt_outs(db, terms.purpose.campaign.as_str(), &numbers, &persons).await?;
         known.lists(db, terms.purpose.campaign.as_str(), &numbers).await?;
@@ -104,7 +103,7 @@ impl Gathered {
         Facts {
             of_number: of(&self.of_number, Some(taken.number.as_str())),
             of_person: of(&self.of_person, taken.person_key.as_deref()),
-            of_debt: of(&self.of_debt, taken.debt_key.as_deref()),
+            of_debt: (taken.debt_key.as_deref()).map(|key| of(&self.of_debt, Some(key))),
             consents: concerning(&self.consents, taken),
             opt_outs: concerning(&self.opt_outs, taken),
             do_not_call: self
@@ -131,7 +130,6 @@ impl Gathered {
     async fn histories(
         &mut self,
         db: &mut PgConnection,
-        now: Timestamp,
         since: Timestamp,
         numbers: &[String],
         persons: &[String],
@@ -139,7 +137,8 @@ impl Gathered {
     ) -> Result<(), Error> {
         let rows = sqlx::query_as!(
             PastRow,
-            r#"SELECT k.key AS "key!", a.created_at, a.activity, a.disposition, a.conversation, a.refused
+            r#"SELECT k.key AS "key!", a.created_at, a.activity, a.disposition, a.conversation, a.refused,
+                      a.callback_id IS NOT NULL AS "requested!"
                FROM (SELECT DISTINCT key FROM UNNEST($1::text[]) AS key) k CROSS JOIN LATERAL (
                  SELECT * FROM attempts WHERE number = k.key AND created_at >= $2 ORDER BY created_at DESC LIMIT $3
                ) a ORDER BY a.created_at DESC"#,
@@ -149,11 +148,12 @@ impl Gathered {
         )
         .fetch_all(&mut *db)
         .await?;
-        self.of_number = by_key(rows, now)?;
+        self.of_number = by_key(rows)?;
         if !persons.is_empty() {
             let rows = sqlx::query_as!(
                 PastRow,
-                r#"SELECT k.key AS "key!", a.created_at, a.activity, a.disposition, a.conversation, a.refused
+                r#"SELECT k.key AS "key!", a.created_at, a.activity, a.disposition, a.conversation, a.refused,
+                      a.callback_id IS NOT NULL AS "requested!"
                    FROM (SELECT DISTINCT key FROM UNNEST($1::text[]) AS key) k CROSS JOIN LATERAL (
                      SELECT * FROM attempts WHERE person_key = k.key AND created_at >= $2
                      ORDER BY created_at DESC LIMIT $3
@@ -164,12 +164,13 @@ impl Gathered {
             )
             .fetch_all(&mut *db)
             .await?;
-            self.of_person = by_key(rows, now)?;
+            self.of_person = by_key(rows)?;
         }
         if !debts.is_empty() {
             let rows = sqlx::query_as!(
                 PastRow,
-                r#"SELECT k.key AS "key!", a.created_at, a.activity, a.disposition, a.conversation, a.refused
+                r#"SELECT k.key AS "key!", a.created_at, a.activity, a.disposition, a.conversation, a.refused,
+                      a.callback_id IS NOT NULL AS "requested!"
                    FROM (SELECT DISTINCT key FROM UNNEST($1::text[]) AS key) k CROSS JOIN LATERAL (
                      SELECT * FROM attempts WHERE debt_key = k.key AND created_at >= $2
                      ORDER BY created_at DESC LIMIT $3
@@ -180,7 +181,7 @@ impl Gathered {
             )
             .fetch_all(&mut *db)
             .await?;
-            self.of_debt = by_key(rows, now)?;
+            self.of_debt = by_key(rows)?;
         }
         Ok(())
     }
@@ -192,7 +193,7 @@ impl Gathered {
         numbers: &[String],
     ) -> Result<(), Error> {
         let rows = sqlx::query!(
-            "SELECT n.number, n.list_id, n.added_at FROM dnc_numbers n JOIN dnc_lists l ON l.id = n.list_id
+            "SELECT n.number, n.list_id, n.added_at, l.kind FROM dnc_numbers n JOIN dnc_lists l ON l.id = n.list_id
              WHERE n.number = ANY($1) AND (l.campaign_id IS NULL OR l.campaign_id = $2)
              ORDER BY n.added_at DESC",
             numbers,
@@ -203,6 +204,7 @@ impl Gathered {
         for row in rows {
             let hit = DoNotCall {
                 list: row.list_id,
+                kind: word("dnc_lists.kind", row.kind)?,
                 since: timestamp(row.added_at),
             };
             self.do_not_call.entry(row.number).or_default().push(hit);
@@ -233,9 +235,10 @@ struct PastRow {
     disposition: Option<String>,
     conversation: bool,
     refused: bool,
+    requested: bool,
 }
 
-fn by_key(rows: Vec<PastRow>, now: Timestamp) -> Result<HashMap<String, Vec<Past>>, Error> {
+fn by_key(rows: Vec<PastRow>) -> Result<HashMap<String, Vec<Past>>, Error> {
     let mut map: HashMap<String, Vec<Past>> = HashMap::new();
     for row in rows {
         let disposition = row
@@ -243,9 +246,9 @@ fn by_key(rows: Vec<PastRow>, now: Timestamp) -> Result<HashMap<String, Vec<Past
             .map(|word| parse::<Disposition>("attempts.disposition", &word))
             .transpose()?;
         let past = Past {
-            // The clock of another node may be ahead of this one's: what is committed happened.
-            at: timestamp(row.created_at).min(now),
-            activity: activity("attempts.activity", row.activity)?,
+            at: timestamp(row.created_at),
+            activity: word("attempts.activity", row.activity)?,
+            requested: row.requested,
             placed: disposition.is_none_or(was_placed),
             conversation: row.conversation,
             refused: row.refused,
@@ -276,11 +279,11 @@ fn was_placed(disposition: Disposition) -> bool {
     }
 }
 
-fn activity(what: &'static str, word: String) -> Result<Activity, Error> {
-    read_json(what, serde_json::Value::String(word))
-}
-
-fn channel(what: &'static str, word: String) -> Result<Channel, Error> {
+/// Reads a column that holds a word of the core.
+pub(super) fn word<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    word: String,
+) -> Result<T, Error> {
     read_json(what, serde_json::Value::String(word))
 }
 
@@ -291,7 +294,8 @@ async fn consents(
 ) -> Result<Vec<Statement<Consent>>, Error> {
     let rows = sqlx::query!(
         r#"SELECT s.id AS "id!", s.number, s.person_key, s.channel AS "channel!", s.activity AS "activity!",
-                  s.statement AS "statement!", s.at AS "at!", s.expires_at
+                  s.statement AS "statement!", s.at AS "at!", s.expires_at,
+                  s.source AS "source!"
            FROM (
              SELECT c.* FROM (SELECT DISTINCT key FROM UNNEST($1::text[]) AS key) k CROSS JOIN LATERAL (
                SELECT * FROM consents WHERE number = k.key ORDER BY at DESC LIMIT $3) c
@@ -312,11 +316,12 @@ async fn consents(
                 person: row.person_key,
                 what: Consent {
                     id: row.id,
-                    channel: channel("consents.channel", row.channel)?,
-                    activity: activity("consents.activity", row.activity)?,
+                    channel: word("consents.channel", row.channel)?,
+                    activity: word("consents.activity", row.activity)?,
                     given: row.statement == "given",
                     at: timestamp(row.at),
                     expires_at: row.expires_at.map(timestamp),
+                    source: row.source,
                 },
             })
         })
@@ -347,20 +352,11 @@ async fn opt_outs(
                 what: OptOut {
                     channel: match row.channel.as_str() {
                         "all" => None,
-                        _ => Some(channel("opt_outs.channel", row.channel)?),
+                        _ => Some(word("opt_outs.channel", row.channel)?),
                     },
                     at: timestamp(row.at),
                 },
             })
         })
         .collect()
-}
-
-/// The consent that allows a call: for the ledger.
-pub(super) fn consent_in_force(facts: &Facts, terms: &Terms, now: Timestamp) -> Option<Uuid> {
-    let last = facts.consents.iter().find(|consent| {
-        consent.channel == terms.purpose.channel && consent.activity == terms.purpose.activity
-    })?;
-    let good = last.given && last.expires_at.is_none_or(|expires| now < expires);
-    good.then_some(last.id)
 }

@@ -4,15 +4,22 @@ use sqlx::PgConnection;
 use strowger_core::{
     compliance::{Channel, OwnRules, PackId, Purpose},
     ids::CampaignId,
+    phone::PhoneNumber,
 };
 
-use crate::{Error, convert::read_json};
+use super::facts::word;
+use crate::{
+    Error,
+    convert::{read, read_json},
+};
 
 /// The rules that a campaign goes by.
 pub(super) struct Terms {
     pub(super) purpose: Purpose,
     pub(super) selected: Vec<PackId>,
     pub(super) own: OwnRules,
+    /// The number that it shows when none is chosen from a pool.
+    pub(super) caller_id: Option<PhoneNumber>,
     /// The word of the purpose's activity in tables.
     pub(super) activity: String,
 }
@@ -25,7 +32,7 @@ impl Terms {
         epoch: i64,
     ) -> Result<Self, Error> {
         let row = sqlx::query!(
-            "SELECT epoch, mode, activity, packs, schedule FROM campaigns
+            "SELECT epoch, mode, activity, packs, schedule, caller_id FROM campaigns
              WHERE id = $1 AND state = 'running' FOR SHARE",
             campaign.as_str()
         )
@@ -40,15 +47,16 @@ impl Terms {
         Ok(Self {
             purpose: Purpose {
                 campaign: campaign.clone(),
-                activity: read_json(
-                    "campaigns.activity",
-                    serde_json::Value::String(row.activity.clone()),
-                )?,
+                activity: word("campaigns.activity", row.activity.clone())?,
                 channel,
                 automated: !matches!(row.mode.as_str(), "preview" | "manual"),
             },
             selected: row.packs.into_iter().map(PackId).collect(),
             own: read_json("campaigns.schedule", row.schedule)?,
+            caller_id: row
+                .caller_id
+                .map(|number| read("campaigns.caller_id", number))
+                .transpose()?,
             activity: row.activity,
         })
     }
