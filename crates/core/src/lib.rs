@@ -8,6 +8,7 @@
 //! Where to look:
 //! - [`switchboard`] holds calls, agents, campaigns and queues together;
 //! - [`call`], [`agent`], [`campaign`], [`disposition`], [`dialer`] and [`retry`] are its parts;
+//! - [`lists`] chooses and orders the contacts of a campaign;
 //! - [`ivr`] checks and runs the flows that inbound callers walk;
 //! - [`telephony`] are the words spoken with an adapter, [`record`] those with the
 //!   database, [`live`] those with people who watch.
@@ -24,6 +25,8 @@ pub mod dialer;
 pub mod disposition;
 pub mod ids;
 pub mod ivr;
+pub mod ledger;
+pub mod lists;
 pub mod live;
 pub mod pacing;
 pub mod permission;
