@@ -443,7 +443,8 @@ impl Columns {
         self.caller_ids
             .push(new.caller_id.as_ref().map(ToString::to_string));
         self.callbacks.push(taken.callback);
-        self.agents.push(new.agent.as_ref().map(ToString::to_string));
+        self.agents
+            .push(new.agent.as_ref().map(ToString::to_string));
         self.at.push(utc(at));
     }
 }

@@ -143,7 +143,11 @@ fn every_flipped_bit_of_a_row_is_found_at_that_row() {
             let mut altered = rows.clone();
             altered[place].hash[bit / 8] ^= 1 << (bit % 8);
             let found = verify(&altered, Some(head.clone()), None);
-            assert_eq!(found.first().map(|fault| fault.0), Some(seq), "hash bit {bit}");
+            assert_eq!(
+                found.first().map(|fault| fault.0),
+                Some(seq),
+                "hash bit {bit}"
+            );
             let mut altered = rows.clone();
             altered[place].previous[bit / 8] ^= 1 << (bit % 8);
             let found = verify(&altered, Some(head.clone()), None);
@@ -200,8 +204,14 @@ fn rows_that_change_places_are_named_with_the_place_where_they_were_written() {
     rows[3].seq = 4;
     rows[5].seq = 6;
     let found = verify(&rows, Some(head), None);
-    assert!(found.contains(&(4, Problem::Moved { from: 6 })), "{found:?}");
-    assert!(found.contains(&(6, Problem::Moved { from: 4 })), "{found:?}");
+    assert!(
+        found.contains(&(4, Problem::Moved { from: 6 })),
+        "{found:?}"
+    );
+    assert!(
+        found.contains(&(6, Problem::Moved { from: 4 })),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -217,7 +227,10 @@ fn a_row_put_in_between_is_found_even_with_a_hash_of_its_own() {
     }
     rows.insert(3, foreign);
     let found = verify(&rows, Some(head), None);
-    assert!(found.contains(&(5, Problem::Moved { from: 4 })), "{found:?}");
+    assert!(
+        found.contains(&(5, Problem::Moved { from: 4 })),
+        "{found:?}"
+    );
     assert!(found.contains(&(7, Problem::Inserted)), "{found:?}");
 }
 

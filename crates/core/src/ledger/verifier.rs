@@ -118,7 +118,11 @@ impl Problem {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { chain, seq, problem } = self;
+        let Self {
+            chain,
+            seq,
+            problem,
+        } = self;
         write!(f, "chain {chain}, row {seq}: ")?;
         match problem {
             Problem::Altered => f.write_str("it was altered, or put in by somebody else"),

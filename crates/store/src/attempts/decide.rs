@@ -2,9 +2,7 @@
 
 use sqlx::PgConnection;
 use strowger_core::{
-    compliance::{
-        Candidate, Consulted, PackId, Packs, Past, Refusal, check, consent_in_force,
-    },
+    compliance::{Candidate, Consulted, PackId, Packs, Past, Refusal, check, consent_in_force},
     ids::{AttemptId, TrunkId},
     ledger::{Decision, Dial, Entry},
     pacing::Segment,

@@ -31,7 +31,12 @@ pub(super) async fn lock_keys(db: &mut PgConnection, taken: &[Taken]) -> Result<
     let mut keys = Vec::with_capacity(3 * taken.len());
     for contact in taken {
         keys.push(format!("number {}", contact.number));
-        keys.extend(contact.person_key.as_ref().map(|key| format!("person {key}")));
+        keys.extend(
+            contact
+                .person_key
+                .as_ref()
+                .map(|key| format!("person {key}")),
+        );
         keys.extend(contact.debt_key.as_ref().map(|key| format!("debt {key}")));
     }
     sqlx::query!(
@@ -81,24 +86,36 @@ impl Gathered {
         taken: &[Taken],
     ) -> Result<Self, Error> {
         let numbers: Vec<String> = taken.iter().map(|one| one.number.to_string()).collect();
-        let persons: Vec<String> = taken.iter().filter_map(|one| one.person_key.clone()).collect();
-        let debts: Vec<String> = taken.iter().filter_map(|one| one.debt_key.clone()).collect();
+        let persons: Vec<String> = taken
+            .iter()
+            .filter_map(|one| one.person_key.clone())
+            .collect();
+        let debts: Vec<String> = taken
+            .iter()
+            .filter_map(|one| one.debt_key.clone())
+            .collect();
         let since = line
             .now
             .checked_sub(line.packs.lookback().max(terms.own.lookback()))
             .unwrap_or(Timestamp::MIN);
         let mut known = Self::default();
-        known.histories(db, since, &numbers, &persons, &debts).await?;
+        known
+            .histories(db, since, &numbers, &persons, &debts)
+            .await?;
         known.consents = consents(db, &numbers, &persons).await?;
         known.opt_outs = opt_outs(db, terms.purpose.campaign.as_str(), &numbers, &persons).await?;
-        known.lists(db, terms.purpose.campaign.as_str(), &numbers).await?;
+        known
+            .lists(db, terms.purpose.campaign.as_str(), &numbers)
+            .await?;
         Ok(known)
     }
 
     /// What rules ask about this contact.
     pub(super) fn facts(&self, taken: &Taken) -> Facts {
         let of = |map: &HashMap<String, Vec<Past>>, key: Option<&str>| {
-            key.and_then(|key| map.get(key)).cloned().unwrap_or_default()
+            key.and_then(|key| map.get(key))
+                .cloned()
+                .unwrap_or_default()
         };
         Facts {
             of_number: of(&self.of_number, Some(taken.number.as_str())),
@@ -119,7 +136,9 @@ impl Gathered {
     pub(super) fn add(&mut self, taken: &Taken, past: &Past) {
         let add = |map: &mut HashMap<String, Vec<Past>>, key: Option<&str>| {
             if let Some(key) = key {
-                map.entry(key.to_owned()).or_default().insert(0, past.clone());
+                map.entry(key.to_owned())
+                    .or_default()
+                    .insert(0, past.clone());
             }
         };
         add(&mut self.of_number, Some(taken.number.as_str()));
@@ -209,9 +228,11 @@ impl Gathered {
             };
             self.do_not_call.entry(row.number).or_default().push(hit);
         }
-        let rows = sqlx::query!("SELECT id, scrubbed_at FROM dnc_lists WHERE kind = 'imported' ORDER BY id")
-            .fetch_all(db)
-            .await?;
+        let rows = sqlx::query!(
+            "SELECT id, scrubbed_at FROM dnc_lists WHERE kind = 'imported' ORDER BY id"
+        )
+        .fetch_all(db)
+        .await?;
         self.scrubbed = rows
             .into_iter()
             .map(|row| (row.id, row.scrubbed_at.map(timestamp)))

@@ -59,12 +59,19 @@ impl Store {
         let mut ends = Ends::default();
         for head in heads {
             let hash = head.hash;
-            ends.heads.insert(head.chain, Head { seq: head.seq, hash });
+            ends.heads.insert(
+                head.chain,
+                Head {
+                    seq: head.seq,
+                    hash,
+                },
+            );
         }
         for anchor in anchors {
             if chain.is_none_or(|chain| chain == anchor.chain) {
                 let (seq, hash) = (anchor.seq, anchor.hash);
-                ends.anchors.insert(anchor.chain.clone(), Anchor { seq, hash });
+                ends.anchors
+                    .insert(anchor.chain.clone(), Anchor { seq, hash });
             }
         }
         let mut found = Verification::default();
