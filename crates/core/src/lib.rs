@@ -7,13 +7,15 @@
 //!
 //! Where to look:
 //! - [`switchboard`] holds calls, agents, campaigns and queues together;
-//! - [`call`], [`agent`], [`campaign`], [`disposition`], [`dialer`] and [`retry`] are its parts;
+//! - [`call`], [`agent`], [`campaign`], [`disposition`], [`dialer`], [`breaker`] and
+//!   [`retry`] are its parts;
 //! - [`ivr`] checks and runs the flows that inbound callers walk;
 //! - [`telephony`] are the words spoken with an adapter, [`record`] those with the
 //!   database, [`live`] those with people who watch.
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod breaker;
 pub mod call;
 pub mod campaign;
 pub mod compliance;

@@ -1,7 +1,8 @@
 //! Claiming contacts and committing attempts.
 
 use strowger_core::{
-    ids::{AttemptId, CampaignId, TrunkId},
+    ids::{AttemptId, CampaignId, TrunkId, UserId},
+    pacing::Segment,
     switchboard::NewAttempt,
     telephony::ServerName,
     time::Timestamp,
@@ -11,6 +12,27 @@ use crate::{
     Error, Store,
     convert::{read, timestamp, uint, utc},
 };
+
+/// What is claimed, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub struct ClaimRequest<'a> {
+    /// The campaign.
+    pub campaign: &'a CampaignId,
+    /// The epoch of its runner.
+    pub epoch: i64,
+    /// The trunk to write on the attempts.
+    pub trunk: &'a TrunkId,
+    /// The exchange that will dial.
+    pub server: &'a ServerName,
+    /// Ids for the attempts: so many contacts are claimed at most.
+    pub ids: &'a [AttemptId],
+    /// Agents who can take a call: what is kept for one of them may be claimed too.
+    pub agents: &'a [UserId],
+    /// What pacing knew, for the ledger.
+    pub pacing: &'a serde_json::Value,
+    /// The moment of the claim.
+    pub now: Timestamp,
+}
 
 /// What a claim gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,15 +52,17 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Stale`] when the campaign has a newer runner or does not run.
-    pub async fn claim(
-        &self,
-        campaign: &CampaignId,
-        epoch: i64,
-        trunk: &TrunkId,
-        server: &ServerName,
-        ids: &[AttemptId],
-        now: Timestamp,
-    ) -> Result<Claimed, Error> {
+    pub async fn claim(&self, request: ClaimRequest<'_>) -> Result<Claimed, Error> {
+        let ClaimRequest {
+            campaign,
+            epoch,
+            trunk,
+            server,
+            ids,
+            agents: _,
+            pacing: _,
+            now,
+        } = request;
         let mut tx = self.pool.begin().await?;
         // The share lock makes a change of runner wait for this claim, and this claim for it.
         let current = sqlx::query_scalar!(
@@ -144,5 +168,8 @@ fn new_attempt(
         contact: read("attempts.contact_id", contact)?,
         number: read("attempts.number", number)?,
         ordinal: uint(ordinal),
+        caller_id: None,
+        agent: None,
+        segment: Segment::default(),
     })
 }
