@@ -8,6 +8,8 @@
 //! Where to look:
 //! - [`switchboard`] holds calls, agents, campaigns and queues together;
 //! - [`call`], [`agent`], [`campaign`], [`disposition`], [`dialer`] and [`retry`] are its parts;
+//! - [`caller_id`] chooses the number to show, [`amd`] says how far machine detection can be
+//!   trusted, [`abandonment`] computes the rate that regulators ask for;
 //! - [`ivr`] checks and runs the flows that inbound callers walk;
 //! - [`telephony`] are the words spoken with an adapter, [`record`] those with the
 //!   database, [`live`] those with people who watch.
