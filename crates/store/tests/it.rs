@@ -82,6 +82,7 @@ async fn scene(contacts: usize) -> Scene {
                 RetryRule {
                     delay_s: 60,
                     max_attempts: 2,
+                    ..RetryRule::default()
                 },
             )])),
         },

@@ -78,6 +78,7 @@ pub(super) fn settings(name: &str) -> CampaignSettings {
             RetryRule {
                 delay_s: 600,
                 max_attempts: 2,
+                ..RetryRule::default()
             },
         )])),
     }
@@ -162,6 +163,7 @@ pub(super) fn varied(name: &str, power: bool) -> CampaignSettings {
                         RetryRule {
                             delay_s: 60,
                             max_attempts: 2,
+                            ..RetryRule::default()
                         },
                     )
                 })
