@@ -25,7 +25,7 @@ mod week;
 
 pub use calendar::Calendar;
 pub use check::check;
-pub use consent::CONTRACT;
+pub use consent::{CONTRACT, consent_in_force};
 pub use duties::Duties;
 pub use error::PackError;
 pub use own::{OwnCap, OwnRules};

@@ -22,6 +22,7 @@ pub mod dialer;
 pub mod disposition;
 pub mod ids;
 pub mod ivr;
+pub mod ledger;
 pub mod lists;
 pub mod live;
 pub mod pacing;

@@ -40,6 +40,7 @@ use crate::{
     },
     ivr,
     live::{Change, ServerView},
+    pacing::Segment,
     phone::PhoneNumber,
     record::Write,
     telephony::{self, ChannelId, ServerName, SessionId},
@@ -126,6 +127,12 @@ pub struct NewAttempt {
     pub number: PhoneNumber,
     /// Which attempt of the contact this is, from 1.
     pub ordinal: u32,
+    /// The number to show, when one was chosen for this call; none: the campaign's own.
+    pub caller_id: Option<PhoneNumber>,
+    /// A personal callback, or a call that an agent asked for: it goes to this agent.
+    pub agent: Option<UserId>,
+    /// What kind of contact it is, for pacing to learn by.
+    pub segment: Segment,
 }
 
 /// Where an inbound call goes.

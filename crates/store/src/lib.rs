@@ -19,6 +19,7 @@ mod error;
 pub mod flows;
 pub mod hopper;
 pub mod inbound;
+pub mod ledger;
 pub mod restore;
 pub mod trunks;
 pub mod users;

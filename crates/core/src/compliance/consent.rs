@@ -89,6 +89,19 @@ impl Standing {
     }
 }
 
+/// The consent or contract on record that calls of this purpose may rest on, whether a rule
+/// asks for one or not: the proof that the ledger names.
+pub fn consent_in_force(
+    consents: &[Consent],
+    purpose: &Purpose,
+    now: Timestamp,
+) -> Option<uuid::Uuid> {
+    match Standing::of(consents, purpose, &[], true, now) {
+        Standing::Given(id, _) | Standing::Contract(id, _) => Some(id),
+        Standing::Revoked(_) | Standing::Expired(_) | Standing::Missing => None,
+    }
+}
+
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -119,6 +119,9 @@ impl Lab {
                 contact: ContactId::generate(Uuid::from_u128(unique)),
                 number: number(),
                 ordinal: had + 1,
+                caller_id: None,
+                agent: None,
+                segment: crate::pacing::Segment::default(),
             });
         }
         let input = Input::Claimed {

@@ -95,6 +95,9 @@ fn dialing_what_no_claim_handed_out_is_counted() {
         contact: crate::ids::ContactId::generate(Uuid::from_u128(5)),
         number: number(),
         ordinal: 1,
+        caller_id: None,
+        agent: None,
+        segment: crate::pacing::Segment::default(),
     };
     lab.board.place(lab.now, &campaign_id(CAMPAIGN), new);
     assert_eq!(violations(&lab), 1);

@@ -244,6 +244,9 @@ impl World {
                 contact,
                 number: number(),
                 ordinal: 1,
+                caller_id: None,
+                agent: None,
+                segment: crate::pacing::Segment::default(),
             });
         }
         if let Some(first) = attempts.first().cloned() {
