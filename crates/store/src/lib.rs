@@ -10,6 +10,7 @@
 
 pub mod agents;
 pub mod attempts;
+pub mod callbacks;
 pub mod calls;
 pub mod campaigns;
 pub mod cluster;
@@ -20,6 +21,11 @@ pub mod flows;
 pub mod hopper;
 pub mod inbound;
 pub mod ledger;
+pub mod lists;
+mod outcomes;
+pub mod qualifications;
+pub mod qualify;
+pub mod recycle;
 pub mod restore;
 pub mod trunks;
 pub mod users;
