@@ -9,7 +9,10 @@
     reason = "tests live outside, where the clock is"
 )]
 
-use std::{collections::BTreeMap, collections::HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::LazyLock,
+};
 
 use sqlx::Row as _;
 use strowger_core::{
@@ -18,7 +21,7 @@ use strowger_core::{
         CampaignSettings, CampaignState, DialOrder, DialingMode, MachineAction, PacingSettings,
         TrunkSettings,
     },
-    compliance::Activity,
+    compliance::{Activity, Packs},
     disposition::Disposition,
     ids::{AgentSessionId, AttemptId, CampaignId, ContactId, FlowId, TrunkId, UserId},
     permission::Role,
@@ -161,6 +164,12 @@ fn user(id: &str, role: Role) -> User {
     }
 }
 
+/// The rules that Strowger comes with.
+fn packs() -> &'static Packs {
+    static PACKS: LazyLock<Packs> = LazyLock::new(|| Packs::built_in().unwrap());
+    &PACKS
+}
+
 impl Scene {
     fn store(&self) -> &Store {
         &self.database.store
@@ -175,6 +184,7 @@ impl Scene {
             ids,
             agents: &[],
             pacing: &serde_json::Value::Null,
+            packs: packs(),
             now: now(),
         }
     }
