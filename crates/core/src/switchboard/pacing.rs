@@ -418,7 +418,7 @@ impl Switchboard {
 
     /// Hangs up a line that has rung its legal minimum and for which no agent will be free:
     /// to the contact, and to its retry rule, it was not answered.
-    fn give_up_ringing(&mut self, now: Timestamp, id: CallId) {
+    pub(super) fn give_up_ringing(&mut self, now: Timestamp, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };

@@ -8,6 +8,7 @@ mod inbound;
 mod invariants;
 mod links;
 mod outbound;
+mod predictive;
 mod properties;
 mod restart;
 mod trunks;
