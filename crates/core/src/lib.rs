@@ -14,8 +14,11 @@
 //!   database, [`live`] those with people who watch.
 #![forbid(unsafe_code)]
 
+pub mod abandonment;
 pub mod agent;
+pub mod amd;
 pub mod call;
+pub mod caller_id;
 pub mod campaign;
 pub mod compliance;
 pub mod dialer;
@@ -30,6 +33,7 @@ pub mod permission;
 pub mod phone;
 pub mod record;
 pub mod retry;
+pub mod statistics;
 pub mod switchboard;
 pub mod telephony;
 pub mod time;

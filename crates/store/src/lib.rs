@@ -9,7 +9,9 @@
 #![forbid(unsafe_code)]
 
 pub mod agents;
+pub mod amd;
 pub mod attempts;
+pub mod caller_ids;
 pub mod calls;
 pub mod campaigns;
 pub mod cluster;
