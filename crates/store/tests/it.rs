@@ -15,6 +15,7 @@ use sqlx::Row as _;
 use strowger_core::{
     agent::{AgentState, LegMode},
     campaign::{CampaignSettings, CampaignState, DialingMode, MachineAction, TrunkSettings},
+    compliance::Packs,
     disposition::Disposition,
     ids::{AgentSessionId, AttemptId, CampaignId, ContactId, FlowId, TrunkId, UserId},
     permission::Role,
@@ -25,7 +26,7 @@ use strowger_core::{
     time::{Timestamp, after},
 };
 use strowger_store::{
-    Error, Store, campaigns::Campaign, contacts::NewContact, inbound::Did, users::User,
+    Error, Store, attempts::ClaimRequest, campaigns::Campaign, contacts::NewContact, inbound::Did, users::User,
 };
 use strowger_testkit::database::{TestDatabase, fresh};
 use uuid::Uuid;
@@ -142,15 +143,25 @@ impl Scene {
 
     async fn claim(&self, count: usize) -> Result<strowger_store::attempts::Claimed, Error> {
         let ids: Vec<AttemptId> = (0..count).map(|_| AttemptId(id())).collect();
+        self.claim_as(&ids).await
+    }
+
+    async fn claim_as(
+        &self,
+        ids: &[AttemptId],
+    ) -> Result<strowger_store::attempts::Claimed, Error> {
         self.store()
-            .claim(
-                &self.campaign,
-                self.epoch,
-                &self.trunk,
-                &self.server,
-                &ids,
-                now(),
-            )
+            .claim(ClaimRequest {
+                campaign: &self.campaign,
+                epoch: self.epoch,
+                trunk: &self.trunk,
+                server: &self.server,
+                ids,
+                agents: &[],
+                pacing: &serde_json::Value::Null,
+                packs: &Packs::default(),
+                now: now(),
+            })
             .await
     }
 
@@ -228,17 +239,7 @@ async fn a_claim_whose_answer_was_lost_can_be_asked_for() {
     let ids = [AttemptId(id()), AttemptId(id()), AttemptId(id())];
     let store = scene.store();
     assert_eq!(store.committed_attempts(&ids).await.unwrap(), []);
-    let claimed = store
-        .claim(
-            &scene.campaign,
-            scene.epoch,
-            &scene.trunk,
-            &scene.server,
-            &ids,
-            now(),
-        )
-        .await
-        .unwrap();
+    let claimed = scene.claim_as(&ids).await.unwrap();
     let mut found = store.committed_attempts(&ids).await.unwrap();
     found.sort_by_key(|attempt| attempt.attempt);
     let mut expected = claimed.attempts;
