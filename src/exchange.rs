@@ -19,14 +19,14 @@ use std::{
 
 use strowger_api::{ExchangeStatus, Request};
 use strowger_core::{
-    ids::{AttemptId, CampaignId, TrunkId},
+    ids::{AttemptId, CampaignId, TrunkId, UserId},
     record::Write,
     switchboard::{self, Action, Input, Refused, Restored, Switchboard},
     telephony::{Command, Event, ServerName},
     time::{Timestamp, millis_between},
 };
 use strowger_realtime::Hub;
-use strowger_store::Store;
+use strowger_store::{Store, attempts::ClaimRequest};
 use strowger_telephony::asterisk::Adapter;
 use tokio::{
     sync::{mpsc, watch},
@@ -101,6 +101,16 @@ impl Progress {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+}
+
+/// A claim as the switchboard asks for it.
+struct Asked {
+    campaign: CampaignId,
+    epoch: i64,
+    trunk: TrunkId,
+    server: ServerName,
+    agents: Vec<UserId>,
+    pacing: serde_json::Value,
 }
 
 struct Exchange {
@@ -319,8 +329,18 @@ impl Exchange {
                 trunk,
                 server,
                 count,
+                agents,
+                pacing,
             } => {
-                self.claim(campaign, epoch, trunk, server, count);
+                let asked = Asked {
+                    campaign,
+                    epoch,
+                    trunk,
+                    server,
+                    agents,
+                    pacing,
+                };
+                self.claim(asked, count);
             }
             Action::FindFlow { call, did } => {
                 let (flows, store, results) = (
@@ -352,14 +372,7 @@ impl Exchange {
         }
     }
 
-    fn claim(
-        &self,
-        campaign: CampaignId,
-        epoch: i64,
-        trunk: TrunkId,
-        server: ServerName,
-        asked: u32,
-    ) {
+    fn claim(&self, request: Asked, asked: u32) {
         let ids: Vec<AttemptId> = (0..asked).map(|_| AttemptId((self.new_id)())).collect();
         let (store, results, now) = (self.store.clone(), self.results.clone(), self.clock.now());
         let (asked_before, mut done) = (self.writes_asked, self.writes_done.clone());
@@ -370,8 +383,18 @@ impl Exchange {
             if !in_turn || results.is_closed() {
                 return;
             }
+            let campaign = request.campaign.clone();
             let claimed = store
-                .claim(&campaign, epoch, &trunk, &server, &ids, now)
+                .claim(ClaimRequest {
+                    campaign: &campaign,
+                    epoch: request.epoch,
+                    trunk: &request.trunk,
+                    server: &request.server,
+                    ids: &ids,
+                    agents: &request.agents,
+                    pacing: &request.pacing,
+                    now,
+                })
                 .await;
             let result = match claimed {
                 Ok(claimed) => Input::Claimed {

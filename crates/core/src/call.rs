@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     disposition::Signals,
-    ids::{AttemptId, CallId, CampaignId, ContactId, FlowId, QueueId, UserId},
+    ids::{AttemptId, CallId, CampaignId, ContactId, FlowId, QueueId, TrunkId, UserId},
     phone::PhoneNumber,
     telephony::{ChannelId, ServerName, SessionId},
     time::Timestamp,
@@ -89,6 +89,10 @@ pub struct AttemptFacts {
     pub ordinal: u32,
     /// The epoch under which the runner created it.
     pub epoch: i64,
+    /// The trunk that it leaves through.
+    pub trunk: TrunkId,
+    /// The only agent whom it may be connected to, if there is one.
+    pub wanted_agent: Option<UserId>,
 }
 
 /// What an inbound call came for.

@@ -5,28 +5,59 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{CampaignId, TrunkId},
+    compliance::Activity,
+    ids::{CallerIdPoolId, CampaignId, FlowId, TrunkId},
     phone::PhoneNumber,
     retry::RetryRules,
     telephony::ServerName,
 };
 
 /// How a campaign dials.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DialingMode {
+    /// As many lines as keep agents busy without abandoning more people than is allowed.
+    Predictive,
     /// One line for each agent who is available: nobody is ever abandoned for want of an agent.
     Progressive,
     /// `ratio` lines for each available agent.
     Power,
+    /// An agent sees a contact of the list first, and decides whether to dial it.
+    Preview,
+    /// An agent chooses whom to dial.
+    Manual,
+    /// Without agents: whoever answers hears a flow, which may lead to an agent.
+    Broadcast,
 }
 
 impl DialingMode {
+    /// Every mode, for messages and documentation.
+    pub const ALL: [Self; 6] = [
+        Self::Predictive,
+        Self::Progressive,
+        Self::Power,
+        Self::Preview,
+        Self::Manual,
+        Self::Broadcast,
+    ];
+
     /// The name used in tables and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Predictive => "predictive",
             Self::Progressive => "progressive",
             Self::Power => "power",
+            Self::Preview => "preview",
+            Self::Manual => "manual",
+            Self::Broadcast => "broadcast",
+        }
+    }
+
+    /// Lines go out without an agent asking for each.
+    pub const fn dials_by_itself(self) -> bool {
+        match self {
+            Self::Predictive | Self::Progressive | Self::Power | Self::Broadcast => true,
+            Self::Preview | Self::Manual => false,
         }
     }
 }
@@ -34,12 +65,88 @@ impl DialingMode {
 impl FromStr for DialingMode {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "progressive" => Ok(Self::Progressive),
-            "power" => Ok(Self::Power),
-            other => Err(format!(
-                "unknown dialing mode {other:?}; it is progressive or power"
-            )),
+        Self::ALL
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+            .ok_or_else(|| {
+                let names = Self::ALL.map(Self::as_str).join(", ");
+                format!("unknown dialing mode {text:?}; there are {names}")
+            })
+    }
+}
+
+/// Which contacts of a list are dialed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DialOrder {
+    /// Those never dialed, then the others.
+    #[default]
+    NewFirst,
+    /// By their priority.
+    Priority,
+    /// Those that were added first.
+    OldestFirst,
+    /// Those whose hour it is to be reached.
+    BestHour,
+}
+
+impl DialOrder {
+    /// Every order, for messages and documentation.
+    pub const ALL: [Self; 4] = [
+        Self::NewFirst,
+        Self::Priority,
+        Self::OldestFirst,
+        Self::BestHour,
+    ];
+
+    /// The name used in tables and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NewFirst => "new-first",
+            Self::Priority => "priority",
+            Self::OldestFirst => "oldest-first",
+            Self::BestHour => "best-hour",
+        }
+    }
+}
+
+impl FromStr for DialOrder {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|order| order.as_str() == text)
+            .ok_or_else(|| {
+                let names = Self::ALL.map(Self::as_str).join(", ");
+                format!("unknown order {text:?}; there are {names}")
+            })
+    }
+}
+
+/// What pacing may do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PacingSettings {
+    /// Most of the people who answered that may be abandoned, as a fraction, 0 to 0.5.
+    pub abandon_limit: f64,
+    /// Over how long that limit is kept, in seconds.
+    pub window_s: u32,
+    /// No line is given up before it has rung so long, in seconds.
+    pub min_ring_s: u32,
+    /// A supervisor's wish to go faster (above 1) or slower, [`BOOSTS`]; never lifts the limit.
+    pub boost: f64,
+}
+
+/// How far a campaign may be told to go faster or slower.
+pub const BOOSTS: std::ops::RangeInclusive<f64> = 0.1..=3.0;
+
+impl Default for PacingSettings {
+    /// 3 % in a day and 15 s: 16 CFR 310.4(b)(4).
+    fn default() -> Self {
+        Self {
+            abandon_limit: 0.03,
+            window_s: 86_400,
+            min_ring_s: 15,
+            boost: 1.0,
         }
     }
 }
@@ -100,9 +207,17 @@ pub enum MachineAction {
         /// The sound file, as Asterisk names it.
         sound: String,
     },
+    /// Run a flow, then hang up.
+    Flow {
+        /// Which; its published version.
+        flow: FlowId,
+    },
 }
 
-/// The trunk that a campaign dials through.
+/// Most trunks of one campaign.
+pub const MAX_TRUNKS: usize = 10;
+
+/// A trunk that a campaign dials through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrunkSettings {
     /// Its id.
@@ -132,10 +247,15 @@ pub struct CampaignSettings {
     pub priority: u8,
     /// Most lines at once, those that talk with an agent among them.
     pub max_lines: u32,
-    /// Its trunk.
-    pub trunk: TrunkSettings,
+    /// What pacing may do.
+    pub pacing: PacingSettings,
+    /// Its trunks in order of preference, 1 to [`MAX_TRUNKS`], all of one exchange: the
+    /// first that works and has room is taken for each line.
+    pub trunks: Vec<TrunkSettings>,
     /// The number shown to the person called.
     pub caller_id: Option<PhoneNumber>,
+    /// Where the number shown is chosen from for each call; `caller_id` when nothing of it fits.
+    pub caller_id_pool: Option<CallerIdPoolId>,
     /// How long it rings, in seconds.
     pub ring_timeout_s: u32,
     /// A person who is not connected to an agent within this time is abandoned, in
@@ -146,14 +266,42 @@ pub struct CampaignSettings {
     pub safe_harbour: String,
     /// Run answering machine detection.
     pub amd: bool,
+    /// Parameters of answering machine detection; those absent are Asterisk's.
+    pub amd_parameters: serde_json::Value,
     /// What to do with machines.
     pub machine_action: MachineAction,
+    /// What people hear in a broadcast.
+    pub broadcast_flow: Option<FlowId>,
     /// Record conversations.
     pub record: bool,
     /// Wrap-up time in seconds; 0 makes the agent available at once.
     pub wrap_up_s: u32,
     /// Retry rules.
     pub retry: RetryRules,
+    /// What its calls are for.
+    pub activity: Activity,
+    /// The packs of compliance rules that it keeps.
+    pub packs: Vec<String>,
+    /// Its own calling windows and caps, on top of the packs; an object.
+    pub schedule: serde_json::Value,
+    /// Which contacts are left out; an array.
+    pub filters: serde_json::Value,
+    /// Which contacts are dialed first.
+    pub dial_order: DialOrder,
+    /// Fewest contacts that are chosen ahead of need.
+    pub hopper_min: u32,
+}
+
+impl CampaignSettings {
+    /// The exchange that it dials through; none without a trunk.
+    pub fn server(&self) -> Option<&ServerName> {
+        self.trunks.first().map(|trunk| &trunk.server)
+    }
+
+    /// One of its trunks.
+    pub fn trunk(&self, id: &TrunkId) -> Option<&TrunkSettings> {
+        self.trunks.iter().find(|trunk| trunk.id == *id)
+    }
 }
 
 /// Counters of a campaign since it was loaded, shown on the live board.

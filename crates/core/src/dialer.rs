@@ -24,7 +24,10 @@ pub struct Lines {
 /// The number of lines to dial now. O(1).
 pub fn lines_to_dial(lines: Lines) -> u32 {
     let wanted = match lines.mode {
-        DialingMode::Progressive => lines.available_agents,
+        DialingMode::Predictive | DialingMode::Progressive => lines.available_agents,
+        // Agents ask for each line.
+        DialingMode::Preview | DialingMode::Manual => 0,
+        DialingMode::Broadcast => return lines.room,
         DialingMode::Power => power_lines(lines.available_agents, lines.ratio),
     };
     wanted.saturating_sub(lines.pending_lines).min(lines.room)

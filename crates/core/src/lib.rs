@@ -7,8 +7,10 @@
 //!
 //! Where to look:
 //! - [`switchboard`] holds calls, agents, campaigns and queues together;
-//! - [`call`], [`agent`], [`campaign`], [`disposition`], [`dialer`] and [`retry`] are its parts;
-//! - [`lists`] chooses and orders the contacts of a campaign;
+//! - [`call`], [`agent`], [`campaign`], [`disposition`], [`dialer`], [`pacing`], [`breaker`]
+//!   and [`retry`] are its parts;
+//! - [`lists`] chooses and orders the contacts of a campaign, [`compliance`] says which of
+//!   them may be dialed, [`ledger`] keeps why;
 //! - [`ivr`] checks and runs the flows that inbound callers walk;
 //! - [`telephony`] are the words spoken with an adapter, [`record`] those with the
 //!   database, [`live`] those with people who watch.
@@ -17,6 +19,7 @@
 pub mod abandonment;
 pub mod agent;
 pub mod amd;
+pub mod breaker;
 pub mod call;
 pub mod caller_id;
 pub mod campaign;

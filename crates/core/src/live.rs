@@ -6,7 +6,7 @@ use crate::{
     agent::{AgentState, LegMode},
     call::{Direction, Phase},
     campaign::{CampaignCounters, CampaignState, DialingMode},
-    ids::{AgentSessionId, CallId, CampaignId, QueueId, UserId},
+    ids::{AgentSessionId, CallId, CampaignId, QueueId, TrunkId, UserId},
     telephony::ServerName,
     time::Timestamp,
 };
@@ -77,8 +77,52 @@ pub struct CampaignView {
     pub mode: DialingMode,
     /// Lines out that have no agent yet.
     pub pending_lines: u32,
+    /// Why it places no calls although it runs, apart from agents who are busy.
+    pub waits_for: Option<WaitsFor>,
     /// Counters since it was loaded.
     pub counters: CampaignCounters,
+}
+
+/// What a running campaign waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "what")]
+pub enum WaitsFor {
+    /// The exchange that it dials through is not there.
+    Exchange,
+    /// Every trunk that it has fails and is being rested.
+    Trunks,
+    /// Nothing of its list may be dialed now.
+    List {
+        /// When it is asked again.
+        until: Timestamp,
+    },
+}
+
+/// How a trunk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrunkState {
+    /// Lines go out.
+    Working,
+    /// It failed too often and is left alone.
+    Resting,
+    /// One line is out to find out whether it works again.
+    Probing,
+}
+
+/// A trunk as the board shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrunkView {
+    /// Which.
+    pub id: TrunkId,
+    /// The exchange that it is connected to.
+    pub server: ServerName,
+    /// How it is.
+    pub state: TrunkState,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is tried again, while it rests.
+    pub until: Option<Timestamp>,
 }
 
 /// The link to an exchange as the board shows it.
@@ -119,4 +163,6 @@ pub enum Change {
     },
     /// The link to an exchange changed.
     Server(ServerView),
+    /// A trunk appeared or changed.
+    Trunk(TrunkView),
 }

@@ -34,6 +34,8 @@ pub enum AfterAttempt {
     /// It is given up without knowing that a person was reached: its attempts are used up,
     /// or nobody can tell how the last one ended and no rule retries that.
     Exhausted,
+    /// The carrier failed: ready at once, and the attempt does not count.
+    GiveBack,
 }
 
 impl RetryRules {

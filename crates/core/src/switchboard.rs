@@ -23,6 +23,7 @@ mod phases;
 mod shares;
 #[cfg(test)]
 mod tests;
+mod trunks;
 mod views;
 
 use std::{
@@ -32,8 +33,9 @@ use std::{
 
 use crate::{
     agent::{Agent, AgentState},
+    breaker::Breaker,
     call::Call,
-    campaign::{CampaignCounters, CampaignSettings, CampaignState},
+    campaign::{CampaignCounters, CampaignSettings, CampaignState, TrunkSettings},
     dialer::RateLimit,
     ids::{
         AgentSessionId, AttemptId, CallId, CampaignId, ContactId, FlowId, QueueId, TrunkId, UserId,
@@ -169,6 +171,10 @@ pub enum Action {
         server: ServerName,
         /// How many.
         count: u32,
+        /// Agents who can take a call of it: what is kept for one of them may be claimed too.
+        agents: Vec<UserId>,
+        /// What pacing knew, for the ledger.
+        pacing: serde_json::Value,
     },
     /// Look the flow of a DID up; answered by [`Input::FlowFound`].
     FindFlow {
@@ -208,23 +214,43 @@ struct Campaign {
     state: CampaignState,
     epoch: i64,
     counters: CampaignCounters,
-    /// Contacts asked for and not yet answered by the store.
-    claiming: u32,
-    /// The epoch under which they were asked for.
-    claim_epoch: i64,
-    /// While they were asked for, the list got something that is due at this time: the
-    /// answer may be older than that.
-    recheck: Option<Timestamp>,
+    /// What was asked for and is not yet answered by the store.
+    claim: Option<Claim>,
     /// The list had nothing more; asked again at this time.
     idle_until: Option<Timestamp>,
     /// The list is used up: the campaign is finished when its last call is closed.
     used_up: bool,
+    /// Contacts given back after failures of the carrier, and how often in a row.
+    given_back: BTreeMap<ContactId, u8>,
+}
+
+impl Campaign {
+    /// Contacts asked for and not yet answered by the store.
+    fn claiming(&self) -> u32 {
+        self.claim.as_ref().map_or(0, |claim| claim.count)
+    }
+}
+
+/// Contacts that were asked for.
+#[derive(Debug)]
+struct Claim {
+    count: u32,
+    /// The epoch under which they were asked for.
+    epoch: i64,
+    /// The trunk that they will be dialed through.
+    trunk: TrunkId,
+    /// Meanwhile the list got something that is due at this time: the answer may be older
+    /// than that.
+    recheck: Option<Timestamp>,
 }
 
 #[derive(Debug)]
 struct Trunk {
-    max_channels: u32,
+    settings: TrunkSettings,
     rate: RateLimit,
+    breaker: Breaker,
+    /// When its breaker changed last.
+    since: Timestamp,
 }
 
 #[derive(Debug)]
@@ -472,6 +498,9 @@ impl Switchboard {
                 since: now,
             };
             self.act(Action::Publish(Change::Server(view)));
+            let dial_through = |c: &&Campaign| c.settings.server() == Some(name);
+            let users = self.campaigns.values().filter(dial_through);
+            self.touched.extend(users.map(|c| c.settings.id.clone()));
         }
     }
 

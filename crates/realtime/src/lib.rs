@@ -14,8 +14,8 @@ use std::{
 
 use serde::Serialize;
 use strowger_core::{
-    ids::{CallId, CampaignId, UserId},
-    live::{AgentView, CallView, CampaignView, Change, ServerView},
+    ids::{CallId, CampaignId, TrunkId, UserId},
+    live::{AgentView, CallView, CampaignView, Change, ServerView, TrunkView},
     telephony::ServerName,
 };
 use tokio::sync::broadcast;
@@ -62,6 +62,8 @@ pub struct Snapshot {
     pub campaigns: Vec<CampaignView>,
     /// Links to exchanges.
     pub servers: Vec<ServerView>,
+    /// Trunks that campaigns dial through.
+    pub trunks: Vec<TrunkView>,
 }
 
 /// Where a watcher left off.
@@ -117,6 +119,7 @@ struct Shared {
     calls: Vec<Arc<CallView>>,
     campaigns: Vec<Arc<CampaignView>>,
     servers: Vec<Arc<ServerView>>,
+    trunks: Vec<Arc<TrunkView>>,
 }
 
 impl From<Shared> for Snapshot {
@@ -128,6 +131,7 @@ impl From<Shared> for Snapshot {
             calls: owned(shared.calls),
             campaigns: owned(shared.campaigns),
             servers: owned(shared.servers),
+            trunks: owned(shared.trunks),
         }
     }
 }
@@ -148,6 +152,7 @@ struct State {
     calls: BTreeMap<CallId, Arc<CallView>>,
     campaigns: BTreeMap<CampaignId, Arc<CampaignView>>,
     servers: BTreeMap<ServerName, Arc<ServerView>>,
+    trunks: BTreeMap<TrunkId, Arc<TrunkView>>,
     kept: VecDeque<Arc<Numbered>>,
 }
 
@@ -160,6 +165,7 @@ impl State {
             calls: entries(&self.calls),
             campaigns: entries(&self.campaigns),
             servers: entries(&self.servers),
+            trunks: entries(&self.trunks),
         }
     }
 
@@ -185,6 +191,9 @@ impl State {
             }
             Change::Server(view) => {
                 self.servers.insert(view.name.clone(), Arc::new(view));
+            }
+            Change::Trunk(view) => {
+                self.trunks.insert(view.id.clone(), Arc::new(view));
             }
         }
     }
@@ -372,6 +381,7 @@ mod tests {
             name: "Autumn".to_owned(),
             state: CampaignState::Running,
             mode: DialingMode::Progressive,
+            waits_for: None,
             pending_lines: 0,
             counters: CampaignCounters::default(),
         };

@@ -47,7 +47,7 @@ impl Store {
 
     async fn open_attempts(&self) -> Result<Vec<RestoredCall>, Error> {
         let rows = sqlx::query!(
-            "SELECT id, campaign_id, contact_id, ordinal, number, server, epoch, agent_id, created_at, answered_at, bridged_at
+            "SELECT id, campaign_id, contact_id, ordinal, number, trunk_id, server, epoch, agent_id, created_at, answered_at, bridged_at
              FROM attempts WHERE ended_at IS NULL ORDER BY id"
         )
         .fetch_all(&self.pool)
@@ -70,6 +70,8 @@ impl Store {
                         number: read("attempts.number", row.number)?,
                         ordinal: uint(row.ordinal),
                         epoch: row.epoch,
+                        trunk: read("attempts.trunk_id", row.trunk_id)?,
+                        wanted_agent: None,
                     }),
                     started_at: timestamp(row.created_at),
                     answered_at: row.answered_at.map(timestamp),

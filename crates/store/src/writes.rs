@@ -271,17 +271,20 @@ async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Result<(), Er
         AfterAttempt::Retry(at) => ("waiting", Some(utc(at))),
         AfterAttempt::Called => ("called", None),
         AfterAttempt::Exhausted => ("exhausted", None),
+        AfterAttempt::GiveBack => ("ready", Some(utc(end.at))),
     };
+    let uncounted = i32::from(end.after == AfterAttempt::GiveBack);
     sqlx::query!(
         "UPDATE contacts SET status = $3, next_attempt_at = coalesce($4, next_attempt_at), claimed_by = NULL,
-             last_disposition = $5, updated_at = $6
+             last_disposition = $5, updated_at = $6, attempts_made = greatest(attempts_made - $7, 0)
          WHERE id = $1 AND claimed_by = $2",
         end.contact.as_str(),
         end.attempt.0,
         status,
         next,
         end.disposition.as_str(),
-        utc(end.at)
+        utc(end.at),
+        uncounted
     )
     .execute(db)
     .await?;

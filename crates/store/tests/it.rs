@@ -14,8 +14,11 @@ use std::{collections::BTreeMap, collections::HashSet};
 use sqlx::Row as _;
 use strowger_core::{
     agent::{AgentState, LegMode},
-    campaign::{CampaignSettings, CampaignState, DialingMode, MachineAction, TrunkSettings},
-    compliance::Packs,
+    campaign::{
+        CampaignSettings, CampaignState, DialOrder, DialingMode, MachineAction, PacingSettings,
+        TrunkSettings,
+    },
+    compliance::Activity,
     disposition::Disposition,
     ids::{AgentSessionId, AttemptId, CampaignId, ContactId, FlowId, TrunkId, UserId},
     permission::Role,
@@ -26,7 +29,8 @@ use strowger_core::{
     time::{Timestamp, after},
 };
 use strowger_store::{
-    Error, Store, attempts::ClaimRequest, campaigns::Campaign, contacts::NewContact, inbound::Did, users::User,
+    Error, Store, attempts::ClaimRequest, campaigns::Campaign, contacts::NewContact, inbound::Did,
+    users::User,
 };
 use strowger_testkit::database::{TestDatabase, fresh};
 use uuid::Uuid;
@@ -59,6 +63,11 @@ async fn scene(contacts: usize) -> Scene {
         max_calls_per_second: 5,
     };
     store.create_trunk("Carrier", &trunk).await.unwrap();
+    let second = TrunkSettings {
+        id: TrunkId::new("backup").unwrap(),
+        ..trunk.clone()
+    };
+    store.create_trunk("Backup", &second).await.unwrap();
     let campaign = Campaign {
         settings: CampaignSettings {
             id: CampaignId::new("c").unwrap(),
@@ -67,12 +76,21 @@ async fn scene(contacts: usize) -> Scene {
             ratio: 1.5,
             priority: 3,
             max_lines: 7,
-            trunk: trunk.clone(),
+            pacing: PacingSettings {
+                abandon_limit: 0.01,
+                window_s: 7_200,
+                min_ring_s: 20,
+                boost: 1.25,
+            },
+            trunks: vec![trunk.clone(), second],
+            caller_id_pool: None,
             caller_id: Some(PhoneNumber::parse("+33199000100", "FR").unwrap()),
             ring_timeout_s: 20,
             abandon_after_ms: 1_500,
             safe_harbour: "vm-goodbye".to_owned(),
             amd: true,
+            amd_parameters: serde_json::json!({"silence_threshold": 256}),
+            broadcast_flow: None,
             machine_action: MachineAction::LeaveMessage {
                 sound: "hello".to_owned(),
             },
@@ -85,6 +103,12 @@ async fn scene(contacts: usize) -> Scene {
                     max_attempts: 2,
                 },
             )])),
+            activity: Activity::Collection,
+            packs: vec!["us-tcpa".to_owned()],
+            schedule: serde_json::json!({"cap": 3}),
+            filters: serde_json::json!([{"field": "city", "is": "Lyon"}]),
+            dial_order: DialOrder::BestHour,
+            hopper_min: 7,
         },
         description: "d".to_owned(),
         state: CampaignState::Stopped,
@@ -141,28 +165,22 @@ impl Scene {
         &self.database.store
     }
 
-    async fn claim(&self, count: usize) -> Result<strowger_store::attempts::Claimed, Error> {
-        let ids: Vec<AttemptId> = (0..count).map(|_| AttemptId(id())).collect();
-        self.claim_as(&ids).await
+    fn request<'a>(&'a self, ids: &'a [AttemptId]) -> ClaimRequest<'a> {
+        ClaimRequest {
+            campaign: &self.campaign,
+            epoch: self.epoch,
+            trunk: &self.trunk,
+            server: &self.server,
+            ids,
+            agents: &[],
+            pacing: &serde_json::Value::Null,
+            now: now(),
+        }
     }
 
-    async fn claim_as(
-        &self,
-        ids: &[AttemptId],
-    ) -> Result<strowger_store::attempts::Claimed, Error> {
-        self.store()
-            .claim(ClaimRequest {
-                campaign: &self.campaign,
-                epoch: self.epoch,
-                trunk: &self.trunk,
-                server: &self.server,
-                ids,
-                agents: &[],
-                pacing: &serde_json::Value::Null,
-                packs: &Packs::default(),
-                now: now(),
-            })
-            .await
+    async fn claim(&self, count: usize) -> Result<strowger_store::attempts::Claimed, Error> {
+        let ids: Vec<AttemptId> = (0..count).map(|_| AttemptId(id())).collect();
+        self.store().claim(self.request(&ids)).await
     }
 
     async fn end(&self, attempt: AttemptId, contact: ContactId, after: AfterAttempt) {
@@ -239,7 +257,7 @@ async fn a_claim_whose_answer_was_lost_can_be_asked_for() {
     let ids = [AttemptId(id()), AttemptId(id()), AttemptId(id())];
     let store = scene.store();
     assert_eq!(store.committed_attempts(&ids).await.unwrap(), []);
-    let claimed = scene.claim_as(&ids).await.unwrap();
+    let claimed = store.claim(scene.request(&ids)).await.unwrap();
     let mut found = store.committed_attempts(&ids).await.unwrap();
     found.sort_by_key(|attempt| attempt.attempt);
     let mut expected = claimed.attempts;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use strowger_core::{
+    campaign::TrunkSettings,
     ids::{CampaignId, UserId},
     switchboard::Command,
 };
@@ -51,6 +52,11 @@ pub(crate) struct Agents {
 pub(crate) async fn find(app: &App, id: &CampaignId) -> Result<Campaign, Problem> {
     let campaign = app.api.store.campaign(id).await?;
     campaign.ok_or_else(|| Problem::not_found(format!("there is no campaign {id}")))
+}
+
+async fn all_trunks(app: &App) -> Result<Vec<TrunkSettings>, Problem> {
+    let trunks = app.api.store.trunks().await?;
+    Ok(trunks.into_iter().map(|(_, trunk)| trunk).collect())
 }
 
 /// List campaigns
@@ -120,8 +126,8 @@ pub(crate) async fn create(
     State(app): State<Shared>,
     Body(new): Body<NewCampaign>,
 ) -> Result<(StatusCode, Json<Data<CampaignBody>>), Problem> {
-    let trunk = app.api.store.trunk(&new.trunk_id).await?;
-    let campaign = new.check(trunk, || CampaignId::generate(app.new_id()))?;
+    let trunks = all_trunks(&app).await?;
+    let campaign = new.check(&trunks, || CampaignId::generate(app.new_id()))?;
     app.api.store.create_campaign(&campaign).await?;
     // The campaign exists whether or not the switchboard hears of it now; starting it tells again.
     let configure = Command::Configure(Box::new(campaign.settings.clone()));

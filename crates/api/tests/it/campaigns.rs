@@ -97,21 +97,21 @@ async fn agents_are_assigned_and_unknown_ones_named() {
 #[tokio::test]
 async fn a_caller_id_is_read_in_the_region_of_the_campaign() {
     let app = TestApp::new().await.with_campaign().await;
-    let new = json!({"name": "Spring", "mode": "power", "ratio": 2.5, "trunk_id": "trk_1", "caller_id": "01 99 00 12 34"});
+    let new = json!({"name": "Spring", "mode": "power", "ratio": 2.5, "trunk_ids": ["trk_1"], "caller_id": "01 99 00 12 34"});
     let made = app.post(Administrator, "/api/v1/campaigns", new).await;
     assert_eq!(
         (made.status.as_u16(), &made.body["data"]["caller_id"]),
         (201, &json!("+33199001234"))
     );
     let wrong =
-        json!({"name": "x", "mode": "power", "ratio": 99, "trunk_id": "trk_9", "wrap_up": 1});
+        json!({"name": "x", "mode": "power", "ratio": 99, "trunk_ids": ["trk_9"], "wrap_up": 1});
     let refused = app.post(Administrator, "/api/v1/campaigns", wrong).await;
     assert!(
         refused.body["error"].as_str().unwrap().contains("wrap_up"),
         "{}",
         refused.text
     );
-    let wrong = json!({"name": "x", "mode": "power", "ratio": 99, "trunk_id": "trk_9"});
+    let wrong = json!({"name": "x", "mode": "power", "ratio": 99, "trunk_ids": ["trk_9"]});
     let refused = app.post(Administrator, "/api/v1/campaigns", wrong).await;
     let fields: Vec<_> = refused.body["errors"]
         .as_array()
@@ -119,7 +119,7 @@ async fn a_caller_id_is_read_in_the_region_of_the_campaign() {
         .iter()
         .map(|error| &error["field"])
         .collect();
-    assert_eq!(fields, ["ratio", "trunk_id"]);
+    assert_eq!(fields, ["ratio", "trunk_ids[0]"]);
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn a_full_or_closed_queue_is_said_and_changes_nothing() {
         let trunk = json!({"id": "trk_1", "name": "Carrier", "endpoint": "carrier"});
         app.post(Administrator, "/api/v1/trunks", trunk).await;
         let campaign =
-            json!({"id": "cmp_1", "name": "Autumn", "mode": "progressive", "trunk_id": "trk_1"});
+            json!({"id": "cmp_1", "name": "Autumn", "mode": "progressive", "trunk_ids": ["trk_1"]});
         app.post(Administrator, "/api/v1/campaigns", campaign).await
     };
     assert_eq!(

@@ -246,7 +246,7 @@ impl TestApp {
                 .status,
             201
         );
-        let campaign = serde_json::json!({"id": "cmp_1", "name": "Autumn", "mode": "progressive", "trunk_id": "trk_1"});
+        let campaign = serde_json::json!({"id": "cmp_1", "name": "Autumn", "mode": "progressive", "trunk_ids": ["trk_1"]});
         assert_eq!(
             self.post(Role::Administrator, "/api/v1/campaigns", campaign)
                 .await

@@ -156,8 +156,12 @@ impl Switchboard {
         if call.answered_at.is_none() {
             call.answered_at = Some(now);
             if let Kind::Outbound(facts) = &call.kind {
-                let attempt = facts.attempt;
-                self.write(Write::AttemptAnswered { attempt, at: now });
+                let facts = facts.clone();
+                self.write(Write::AttemptAnswered {
+                    attempt: facts.attempt,
+                    at: now,
+                });
+                self.trunk_works(now, &facts);
             }
         }
     }
@@ -256,6 +260,11 @@ impl Switchboard {
         }
         match (amd, machine_action) {
             (Some(Amd::Machine), MachineAction::HangUp) => {
+                self.set_phase(now, id, Phase::Ending);
+                self.session_command(session, SessionCommand::HangUp);
+            }
+            // The flow is looked up in the next step; until then the machine is hung up.
+            (Some(Amd::Machine), MachineAction::Flow { .. }) => {
                 self.set_phase(now, id, Phase::Ending);
                 self.session_command(session, SessionCommand::HangUp);
             }

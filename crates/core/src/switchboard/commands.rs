@@ -137,6 +137,7 @@ impl Switchboard {
                 }
                 entry.epoch = epoch;
                 entry.used_up = false;
+                entry.given_back.clear();
                 entry.idle_until = None;
                 self.list_has_more(&campaign, now);
                 self.set_campaign(now, &campaign, CampaignState::Running);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Campaign, NewAttempt, Switchboard, Trunk, shares::Shares};
+use super::{Action, Campaign, Claim, NewAttempt, Switchboard, shares::Shares};
 use crate::{
     agent::Agent,
     call::{AttemptFacts, Call, Kind, Phase},
     campaign::{CampaignCounters, CampaignSettings, CampaignState},
-    dialer::{Lines, RateLimit, lines_to_dial},
-    ids::{CallId, CampaignId, TrunkId},
+    dialer::{Lines, lines_to_dial},
+    ids::{CallId, CampaignId, TrunkId, UserId},
     record::Write,
     telephony::{self, ChannelId, Originate, OriginatePurpose, ServerName},
     time::{Timestamp, after},
@@ -16,6 +16,14 @@ use crate::{
 
 /// Most contacts asked for at once: bounds the transaction that claims them.
 const MAX_CLAIM: u32 = 100;
+
+/// The lines that are out.
+#[derive(Debug, Default)]
+pub(super) struct AllLines {
+    of: BTreeMap<CampaignId, OpenLines>,
+    /// Channels of each trunk in use or asked for.
+    on_trunk: BTreeMap<TrunkId, u32>,
+}
 
 /// The calls of a campaign that are not closed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,17 +36,7 @@ struct OpenLines {
 
 impl Switchboard {
     pub(super) fn configure(&mut self, now: Timestamp, settings: CampaignSettings) {
-        let trunk = &settings.trunk;
-        let per_second = trunk.max_calls_per_second.max(1);
-        let entry = self
-            .trunks
-            .entry(trunk.id.clone())
-            .or_insert_with(|| Trunk {
-                max_channels: 0,
-                rate: RateLimit::new(per_second, now),
-            });
-        entry.max_channels = trunk.max_channels;
-        entry.rate.set_rate(per_second);
+        self.configure_trunks(now, &settings.trunks);
         let id = settings.id.clone();
         match self.campaigns.get_mut(&id) {
             Some(campaign) => campaign.settings = settings,
@@ -50,11 +48,10 @@ impl Switchboard {
                         state: CampaignState::Stopped,
                         epoch: 0,
                         counters: CampaignCounters::default(),
-                        claiming: 0,
-                        claim_epoch: 0,
-                        recheck: None,
+                        claim: None,
                         idle_until: None,
                         used_up: false,
+                        given_back: BTreeMap::new(),
                     },
                 );
             }
@@ -105,44 +102,36 @@ impl Switchboard {
         }
     }
 
-    /// The lines of every campaign that has some. O(calls).
-    fn lines(&self) -> BTreeMap<CampaignId, OpenLines> {
-        let mut lines: BTreeMap<CampaignId, OpenLines> = BTreeMap::new();
+    /// The lines of every campaign and trunk that has some. O(calls).
+    fn lines(&self) -> AllLines {
+        let mut lines = AllLines::default();
         for call in self.calls.values() {
-            let Some(campaign) = call.campaign() else {
+            let Kind::Outbound(facts) = &call.kind else {
                 continue;
             };
-            let entry = match lines.get_mut(campaign) {
+            let entry = match lines.of.get_mut(&facts.campaign) {
                 Some(entry) => entry,
-                None => lines.entry(campaign.clone()).or_default(),
+                None => lines.of.entry(facts.campaign.clone()).or_default(),
             };
             entry.pending += u32::from(call.needs_agent());
-            entry.open += u32::from(call.ended_at.is_none());
+            let open = u32::from(call.ended_at.is_none());
+            entry.open += open;
+            match lines.on_trunk.get_mut(&facts.trunk) {
+                Some(used) => *used += open,
+                None => _ = lines.on_trunk.insert(facts.trunk.clone(), open),
+            }
+        }
+        for claim in self.campaigns.values().filter_map(|c| c.claim.as_ref()) {
+            *lines.on_trunk.entry(claim.trunk.clone()).or_default() += claim.count;
         }
         lines
     }
 
     /// Lines of a campaign that have no agent yet: asked for, dialing, ringing, answered.
-    fn pending_lines(&self, id: &CampaignId, lines: &BTreeMap<CampaignId, OpenLines>) -> u32 {
-        let open = lines.get(id).map_or(0, |lines| lines.pending);
-        let claiming = self
-            .campaigns
-            .get(id)
-            .map_or(0, |campaign| campaign.claiming);
+    fn pending_lines(&self, id: &CampaignId, lines: &AllLines) -> u32 {
+        let open = lines.of.get(id).map_or(0, |lines| lines.pending);
+        let claiming = self.campaigns.get(id).map_or(0, Campaign::claiming);
         open.saturating_add(claiming)
-    }
-
-    fn trunk_lines(&self, trunk: &TrunkId, lines: &BTreeMap<CampaignId, OpenLines>) -> u32 {
-        self.campaigns
-            .values()
-            .filter(|c| c.settings.trunk.id == *trunk)
-            .map(|c| {
-                lines
-                    .get(&c.settings.id)
-                    .map_or(0, |lines| lines.open)
-                    .saturating_add(c.claiming)
-            })
-            .fold(0, u32::saturating_add)
     }
 
     /// Lets every running campaign ask for the lines that it may dial now.
@@ -158,11 +147,11 @@ impl Switchboard {
         {
             return;
         }
-        let lines = self.lines();
+        let mut lines = self.lines();
         let mut order: Vec<(u8, CampaignId)> = self
             .campaigns
             .values()
-            .filter(|c| runs(c) || c.claiming > 0 || lines.contains_key(&c.settings.id))
+            .filter(|c| runs(c) || c.claim.is_some() || lines.of.contains_key(&c.settings.id))
             .map(|c| (c.settings.priority, c.settings.id.clone()))
             .collect();
         order.sort();
@@ -182,7 +171,7 @@ impl Switchboard {
                 &id,
                 available.saturating_add(spoken_for),
                 pending,
-                &lines,
+                &mut lines,
             );
             shares.give_back(index, available.saturating_sub(asked));
         }
@@ -196,7 +185,7 @@ impl Switchboard {
             .enumerate()
             .filter_map(|(index, (_, id))| {
                 let campaign = self.campaigns.get(id)?;
-                Some((id, (index, &campaign.settings.trunk.server)))
+                Some((id, (index, campaign.settings.server()?)))
             })
             .collect();
         Shares::new(
@@ -218,13 +207,13 @@ impl Switchboard {
         let Some(campaign) = self.campaigns.get(id) else {
             return false;
         };
+        let server = campaign.settings.server();
         let may = campaign.state == CampaignState::Running
             && !campaign.used_up
-            && campaign.claiming == 0
-            && self.server_up(&campaign.settings.trunk.server);
-        let hold = self
-            .servers
-            .get(&campaign.settings.trunk.server)
+            && campaign.claim.is_none()
+            && server.is_some_and(|server| self.server_up(server));
+        let hold = server
+            .and_then(|server| self.servers.get(server))
             .and_then(|server| server.hold_until);
         match campaign.idle_until.max(hold) {
             Some(until) if may && until > now => {
@@ -241,57 +230,64 @@ impl Switchboard {
         id: &CampaignId,
         available_agents: u32,
         pending_lines: u32,
-        lines: &BTreeMap<CampaignId, OpenLines>,
+        lines: &mut AllLines,
     ) -> u32 {
         let Some(campaign) = self.campaigns.get(id) else {
             return 0;
         };
-        let settings = campaign.settings.clone();
+        let settings = &campaign.settings;
         let epoch = campaign.epoch;
-        let in_use = self.trunk_lines(&settings.trunk.id, lines);
-        let open = lines.get(id).map_or(0, |lines| lines.open);
-        let Some(trunk) = self.trunks.get_mut(&settings.trunk.id) else {
-            return 0;
-        };
-        let rate = trunk.rate.available(now);
-        let free_channels = trunk.max_channels.saturating_sub(in_use);
-        let unlimited = settings
-            .max_lines
-            .saturating_sub(open)
-            .min(free_channels)
-            .min(MAX_CLAIM);
+        let open = lines.of.get(id).map_or(0, |lines| lines.open);
         let wanted = lines_to_dial(Lines {
             mode: settings.mode,
             ratio: settings.ratio,
             available_agents,
             pending_lines,
-            room: unlimited,
+            room: settings.max_lines.saturating_sub(open).min(MAX_CLAIM),
         });
-        let count = wanted.min(rate);
-        if wanted > rate {
-            // Something waits for the rate limit only: look again when a token is there.
-            let per_second = u64::from(settings.trunk.max_calls_per_second.max(1));
-            self.arm_dial(after(now, 1_000 / per_second + 1));
-        }
-        if count == 0 {
+        if wanted == 0 {
             return 0;
         }
-        if let Some(trunk) = self.trunks.get_mut(&settings.trunk.id) {
-            trunk.rate.take(count);
-        }
+        let (trunks, agents) = (settings.trunks.clone(), self.agents_of(id));
+        let Some(chosen) = self.choose_trunk(now, &trunks, &lines.on_trunk) else {
+            return 0;
+        };
+        let Some(server) = trunks.iter().find(|trunk| trunk.id == chosen.id) else {
+            return 0;
+        };
+        // What one trunk does not take is asked for again, of the next, once this is answered.
+        let count = wanted.min(chosen.takes);
+        self.trunk_asked(now, &chosen, count);
+        *lines.on_trunk.entry(chosen.id.clone()).or_default() += count;
         if let Some(campaign) = self.campaigns.get_mut(id) {
-            campaign.claiming = count;
-            campaign.claim_epoch = epoch;
-            campaign.recheck = None;
+            campaign.claim = Some(Claim {
+                count,
+                epoch,
+                trunk: chosen.id.clone(),
+                recheck: None,
+            });
         }
         self.act(Action::Claim {
             campaign: id.clone(),
             epoch,
-            trunk: settings.trunk.id,
-            server: settings.trunk.server,
+            trunk: chosen.id,
+            server: server.server.clone(),
             count,
+            agents,
+            pacing: serde_json::Value::Null,
         });
         count
+    }
+
+    /// The agents who can take a call of this campaign now.
+    fn agents_of(&self, id: &CampaignId) -> Vec<UserId> {
+        let server = self.campaigns.get(id).and_then(|c| c.settings.server());
+        self.agents
+            .values()
+            .filter(|agent| agent.can_take_call() && agent.login.campaigns.contains(id))
+            .filter(|agent| Some(&agent.login.server) == server)
+            .map(|agent| agent.login.agent.clone())
+            .collect()
     }
 
     pub(super) fn claimed(
@@ -306,26 +302,22 @@ impl Switchboard {
         let Some(campaign) = self.campaigns.get_mut(id) else {
             return;
         };
-        if campaign.claiming == 0 {
+        let Some(claim) = campaign.claim.take() else {
             // An answer to nothing that was asked: an echo, whose attempts were dialed once.
             return;
-        }
-        campaign.claiming = 0;
-        let recheck = campaign.recheck.take();
-        let trunk = campaign.settings.trunk.id.clone();
+        };
         if got < asked {
-            match next_due.into_iter().chain(recheck).min() {
+            match next_due.into_iter().chain(claim.recheck).min() {
                 // A due time in the past means that another transaction holds the row.
                 Some(due) => campaign.idle_until = Some(due.max(after(now, 1_000))),
                 None => campaign.used_up = true,
             }
-            if let Some(trunk) = self.trunks.get_mut(&trunk) {
-                trunk.rate.give_back(asked - got);
-            }
         }
+        let first = attempts.first().map(|new| new.attempt);
+        self.trunk_answered(now, &claim.trunk, asked.saturating_sub(got), first);
         for attempt in attempts {
             self.witness.handed_out(attempt.attempt);
-            self.place(now, id, attempt);
+            self.place(now, id, &claim.trunk, attempt);
         }
         self.touch(id);
     }
@@ -340,23 +332,18 @@ impl Switchboard {
         let Some(campaign) = self.campaigns.get_mut(id) else {
             return;
         };
-        if campaign.claiming == 0 {
+        let Some(claim) = campaign.claim.take() else {
             return;
-        }
-        campaign.claiming = 0;
-        campaign.recheck = None;
-        let trunk = campaign.settings.trunk.id.clone();
+        };
         // A claim that a new epoch overtook is stale, its campaign is not.
-        if stale && campaign.claim_epoch == campaign.epoch {
+        if stale && claim.epoch == campaign.epoch {
             // Somebody else runs it now; what is in progress here is theirs to judge by the database.
             campaign.state = CampaignState::Stopped;
         } else {
             campaign.idle_until = Some(after(now, 1_000));
         }
         self.touch(id);
-        if let Some(trunk) = self.trunks.get_mut(&trunk) {
-            trunk.rate.give_back(asked);
-        }
+        self.trunk_answered(now, &claim.trunk, asked, None);
     }
 
     /// The list of a campaign has something that is due at this time.
@@ -364,8 +351,8 @@ impl Switchboard {
         let Some(campaign) = self.campaigns.get_mut(id) else {
             return;
         };
-        if campaign.claiming > 0 {
-            campaign.recheck = Some(campaign.recheck.map_or(due, |at| at.min(due)));
+        if let Some(claim) = &mut campaign.claim {
+            claim.recheck = Some(claim.recheck.map_or(due, |at| at.min(due)));
         }
         if campaign.used_up {
             campaign.used_up = false;
@@ -375,21 +362,39 @@ impl Switchboard {
         }
     }
 
-    pub(super) fn place(&mut self, now: Timestamp, id: &CampaignId, new: NewAttempt) {
-        let Some(campaign) = self.campaigns.get(id) else {
+    pub(super) fn place(
+        &mut self,
+        now: Timestamp,
+        id: &CampaignId,
+        trunk: &TrunkId,
+        new: NewAttempt,
+    ) {
+        let (Some(campaign), Some(trunk)) = (self.campaigns.get(id), self.trunks.get(trunk)) else {
             return;
         };
-        let settings = campaign.settings.clone();
+        let trunk = &trunk.settings;
+        let settings = &campaign.settings;
         let call_id = CallId::from(new.attempt);
         if self.calls.contains_key(&call_id) {
             // Whatever the store says, an attempt is dialed once.
             return;
         }
         let channel = ChannelId::for_attempt(new.attempt);
-        let endpoint = format!("PJSIP/{}@{}", new.number, settings.trunk.endpoint);
+        let caller_id = new.caller_id.as_ref().or(settings.caller_id.as_ref());
+        let originate = Originate {
+            server: trunk.server.clone(),
+            channel: channel.clone(),
+            endpoint: format!("PJSIP/{}@{}", new.number, trunk.endpoint),
+            caller_id: caller_id.map(ToString::to_string),
+            timeout_ms: settings.ring_timeout_s.saturating_mul(1_000),
+            purpose: OriginatePurpose::Customer {
+                attempt: new.attempt,
+                amd: settings.amd,
+            },
+        };
         let mut call = Call::new(
             call_id,
-            settings.trunk.server.clone(),
+            trunk.server.clone(),
             channel.clone(),
             Kind::Outbound(AttemptFacts {
                 attempt: new.attempt,
@@ -398,6 +403,8 @@ impl Switchboard {
                 number: new.number,
                 ordinal: new.ordinal,
                 epoch: campaign.epoch,
+                trunk: trunk.id.clone(),
+                wanted_agent: new.agent,
             }),
             Phase::Dialing,
             now,
@@ -415,17 +422,7 @@ impl Switchboard {
             return;
         }
         self.set_phase(now, call_id, Phase::Dialing);
-        self.telephony_command(telephony::Command::Originate(Originate {
-            server: settings.trunk.server,
-            channel,
-            endpoint,
-            caller_id: settings.caller_id.map(|number| number.to_string()),
-            timeout_ms: settings.ring_timeout_s.saturating_mul(1_000),
-            purpose: OriginatePurpose::Customer {
-                attempt: new.attempt,
-                amd: settings.amd,
-            },
-        }));
+        self.telephony_command(telephony::Command::Originate(originate));
     }
 
     /// Tells of the campaigns that something happened to, and finishes those whose list is
@@ -436,15 +433,14 @@ impl Switchboard {
         }
         let lines = self.lines();
         for id in std::mem::take(&mut self.touched) {
-            let done = self
-                .campaigns
-                .get(&id)
-                .is_some_and(|c| c.state == CampaignState::Running && c.used_up && c.claiming == 0);
-            if done && !lines.contains_key(&id) {
+            let done = self.campaigns.get(&id).is_some_and(|c| {
+                c.state == CampaignState::Running && c.used_up && c.claim.is_none()
+            });
+            if done && !lines.of.contains_key(&id) {
                 self.set_campaign(now, &id, CampaignState::Finished);
             }
             let pending = self.pending_lines(&id, &lines);
-            self.publish_campaign(&id, pending);
+            self.publish_campaign(now, &id, pending);
         }
         // Finishing one touched it again, and it has been told of.
         self.touched.clear();

@@ -146,6 +146,11 @@ impl Switchboard {
         };
         if let (Kind::Outbound(facts), Some(disposition)) = (&call.kind, disposition) {
             let facts = facts.clone();
+            let failed = if call.signals.answered {
+                None
+            } else {
+                self.trunk_ended(now, &call, &facts, disposition)
+            };
             let campaign = self.campaigns.get(&facts.campaign);
             // What was ended by us before anybody answered, unless it had ended by itself.
             let never_left = call.signals.cancelled
@@ -154,6 +159,8 @@ impl Switchboard {
             let after_attempt = if never_left {
                 // The contact was not disturbed; it goes back to the list.
                 AfterAttempt::Retry(ended_at)
+            } else if let Some(after_failure) = failed {
+                after_failure
             } else {
                 let rules = campaign.map(|c| c.settings.retry.clone());
                 rules
@@ -170,7 +177,7 @@ impl Switchboard {
                 after: after_attempt,
                 at: ended_at,
             }));
-            self.count_end(&facts.campaign, disposition, after_attempt);
+            self.count_end(&facts.campaign, disposition, after_attempt, ended_at);
         }
         self.write(Write::CallClosed(record_of(&call, disposition, ended_at)));
         self.act(super::Action::Publish(Change::CallGone { id }));
@@ -181,9 +188,12 @@ impl Switchboard {
         campaign: &crate::ids::CampaignId,
         disposition: Disposition,
         after_attempt: AfterAttempt,
+        ended_at: Timestamp,
     ) {
-        if let AfterAttempt::Retry(due) = after_attempt {
-            self.list_has_more(campaign, due);
+        match after_attempt {
+            AfterAttempt::Retry(due) => self.list_has_more(campaign, due),
+            AfterAttempt::GiveBack => self.list_has_more(campaign, ended_at),
+            AfterAttempt::Called | AfterAttempt::Exhausted => {}
         }
         self.count(campaign, |counters| {
             counters.ended += 1;

@@ -10,4 +10,5 @@ mod links;
 mod outbound;
 mod properties;
 mod restart;
+mod trunks;
 mod world;

@@ -3,8 +3,10 @@
 use super::{Action, Switchboard};
 use crate::{
     call::{Kind, Phase},
+    campaign::CampaignState,
     ids::{CallId, CampaignId, UserId},
     live::{AgentView, CallView, CampaignView, Change},
+    time::Timestamp,
 };
 
 impl Switchboard {
@@ -53,14 +55,16 @@ impl Switchboard {
         self.act(Action::Publish(Change::Call(view)));
     }
 
-    pub(super) fn publish_campaign(&mut self, id: &CampaignId, pending_lines: u32) {
+    pub(super) fn publish_campaign(&mut self, now: Timestamp, id: &CampaignId, pending_lines: u32) {
         if let Some(campaign) = self.campaigns.get(id) {
+            let runs = campaign.state == CampaignState::Running;
             let view = CampaignView {
                 id: id.clone(),
                 name: campaign.settings.name.clone(),
                 state: campaign.state,
                 mode: campaign.settings.mode,
                 pending_lines,
+                waits_for: runs.then(|| self.waits_for(now, campaign)).flatten(),
                 counters: campaign.counters,
             };
             self.act(Action::Publish(Change::Campaign(view)));

@@ -75,7 +75,7 @@ impl Floor {
         let trunk = json!({ "id": "carrier", "name": "Carrier", "endpoint": "carrier", "max_channels": 100, "max_calls_per_second": 10 });
         admin.post("/api/v1/trunks", trunk).await?;
         let campaign = json!({
-            "name": "Lab", "mode": dialing.mode, "ratio": 1.5, "trunk_id": "carrier", "caller_id": "+33199000100",
+            "name": "Lab", "mode": dialing.mode, "ratio": 1.5, "trunk_ids": ["carrier"], "caller_id": "+33199000100",
             "ring_timeout_s": 8, "amd_enabled": dialing.amd, "recording_enabled": true, "wrap_up_s": 1,
         });
         let campaign = admin.post("/api/v1/campaigns", campaign).await?;

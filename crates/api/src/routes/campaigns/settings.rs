@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use strowger_core::{
-    campaign::{CampaignSettings, CampaignState, DialingMode, MachineAction, TrunkSettings},
+    campaign::{
+        BOOSTS, CampaignSettings, CampaignState, DialOrder, DialingMode, MAX_TRUNKS, MachineAction,
+        PacingSettings, TrunkSettings,
+    },
+    compliance::Activity,
     disposition::Disposition,
-    ids::{CampaignId, TrunkId},
+    ids::{CallerIdPoolId, CampaignId, FlowId, TrunkId},
     phone::PhoneNumber,
     retry::{RetryRule, RetryRules},
 };
@@ -17,6 +22,9 @@ use crate::{input::Check, problem::Problem};
 
 /// Longest pause before a contact is dialed again: 90 days.
 const MAX_DELAY_S: u32 = 90 * 24 * 3_600;
+
+/// Most packs of compliance rules of a campaign.
+const MAX_PACKS: usize = 20;
 
 /// A campaign.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,7 +39,7 @@ pub(crate) struct CampaignBody {
     /// stopped, running, paused or finished.
     #[schema(value_type = String)]
     state: CampaignState,
-    /// progressive or power.
+    /// predictive, progressive, power, preview, manual or broadcast.
     #[schema(value_type = String)]
     mode: DialingMode,
     /// Lines per available agent in power dialing.
@@ -40,11 +48,22 @@ pub(crate) struct CampaignBody {
     priority: u8,
     /// Most lines at once.
     max_lines: u32,
-    /// Its trunk.
-    #[schema(value_type = String)]
-    trunk_id: TrunkId,
+    /// Most people abandoned, as a fraction of those who answered.
+    abandon_limit: f64,
+    /// Over how long that limit is kept.
+    abandon_window_s: u32,
+    /// No line is given up before it has rung so long.
+    min_ring_s: u32,
+    /// A supervisor's wish to go faster (above 1) or slower.
+    boost: f64,
+    /// Its trunks in order of preference.
+    #[schema(value_type = Vec<String>)]
+    trunk_ids: Vec<TrunkId>,
     /// The number shown to the person called.
     caller_id: Option<String>,
+    /// Where the number shown is chosen from for each call.
+    #[schema(value_type = Option<String>)]
+    caller_id_pool_id: Option<CallerIdPoolId>,
     /// How long it rings.
     ring_timeout_s: u32,
     /// A person who is not connected within this time is abandoned.
@@ -53,8 +72,17 @@ pub(crate) struct CampaignBody {
     safe_harbour: String,
     /// Answering machine detection.
     amd_enabled: bool,
-    /// The sound played to machines; null hangs up on them.
+    /// Parameters of answering machine detection.
+    #[schema(value_type = Object)]
+    amd: Value,
+    /// The sound played to machines.
     machine_message: Option<String>,
+    /// The flow that machines hear; without a message and a flow they are hung up.
+    #[schema(value_type = Option<String>)]
+    machine_flow_id: Option<FlowId>,
+    /// What people hear in a broadcast.
+    #[schema(value_type = Option<String>)]
+    broadcast_flow_id: Option<FlowId>,
     /// Conversations are recorded.
     recording_enabled: bool,
     /// Wrap-up time.
@@ -62,6 +90,22 @@ pub(crate) struct CampaignBody {
     /// By disposition.
     #[schema(value_type = BTreeMap<String, Object>)]
     retry_rules: RetryRules,
+    /// What its calls are for: solicitation, collection, service or survey.
+    #[schema(value_type = String)]
+    activity: Activity,
+    /// The packs of compliance rules that it keeps.
+    packs: Vec<String>,
+    /// Its own calling windows and caps.
+    #[schema(value_type = Object)]
+    schedule: Value,
+    /// Which contacts are left out.
+    #[schema(value_type = Vec<Object>)]
+    filters: Value,
+    /// new-first, priority, oldest-first or best-hour.
+    #[schema(value_type = String)]
+    dial_order: DialOrder,
+    /// Fewest contacts that are chosen ahead of need.
+    hopper_min: u32,
     /// Region of numbers without a country code.
     default_region: String,
 }
@@ -69,6 +113,11 @@ pub(crate) struct CampaignBody {
 impl From<Campaign> for CampaignBody {
     fn from(campaign: Campaign) -> Self {
         let s = campaign.settings;
+        let (machine_message, machine_flow_id) = match s.machine_action {
+            MachineAction::HangUp => (None, None),
+            MachineAction::LeaveMessage { sound } => (Some(sound), None),
+            MachineAction::Flow { flow } => (None, Some(flow)),
+        };
         Self {
             id: s.id,
             name: s.name,
@@ -78,19 +127,30 @@ impl From<Campaign> for CampaignBody {
             ratio: s.ratio,
             priority: s.priority,
             max_lines: s.max_lines,
-            trunk_id: s.trunk.id,
+            abandon_limit: s.pacing.abandon_limit,
+            abandon_window_s: s.pacing.window_s,
+            min_ring_s: s.pacing.min_ring_s,
+            boost: s.pacing.boost,
+            trunk_ids: s.trunks.into_iter().map(|trunk| trunk.id).collect(),
             caller_id: s.caller_id.map(String::from),
+            caller_id_pool_id: s.caller_id_pool,
             ring_timeout_s: s.ring_timeout_s,
             abandon_after_ms: s.abandon_after_ms,
             safe_harbour: s.safe_harbour,
             amd_enabled: s.amd,
-            machine_message: match s.machine_action {
-                MachineAction::HangUp => None,
-                MachineAction::LeaveMessage { sound } => Some(sound),
-            },
+            amd: s.amd_parameters,
+            machine_message,
+            machine_flow_id,
+            broadcast_flow_id: s.broadcast_flow,
             recording_enabled: s.record,
             wrap_up_s: s.wrap_up_s,
             retry_rules: s.retry,
+            activity: s.activity,
+            packs: s.packs,
+            schedule: s.schedule,
+            filters: s.filters,
+            dial_order: s.dial_order,
+            hopper_min: s.hopper_min,
             default_region: campaign.default_region,
         }
     }
@@ -109,7 +169,9 @@ pub(crate) struct NewCampaign {
     /// Free text.
     #[serde(default)]
     description: String,
-    /// progressive: one line for each available agent; power: `ratio` lines.
+    /// predictive: as many lines as the abandonment limit allows; progressive: one line for each
+    /// available agent; power: `ratio` lines; preview: agents see a contact before it is dialed;
+    /// manual: agents choose whom to dial; broadcast: a flow talks to whoever answers.
     #[schema(example = "progressive")]
     mode: String,
     /// Lines per available agent in power dialing, 1 to 20.
@@ -124,12 +186,32 @@ pub(crate) struct NewCampaign {
     #[serde(default = "hundred")]
     #[schema(default = 100)]
     max_lines: u32,
-    /// The trunk to dial through.
-    #[schema(value_type = String)]
-    pub(super) trunk_id: TrunkId,
+    /// Most people abandoned, as a fraction of those who answered, 0 to 0.5.
+    #[serde(default = "three_percent")]
+    #[schema(default = 0.03)]
+    abandon_limit: f64,
+    /// Over how long that limit is kept, an hour to 31 days.
+    #[serde(default = "a_day")]
+    #[schema(default = 86400)]
+    abandon_window_s: u32,
+    /// No line is given up before it has rung so long, 0 to 60 seconds.
+    #[serde(default = "min_ring")]
+    #[schema(default = 15)]
+    min_ring_s: u32,
+    /// A supervisor's wish to go faster (above 1) or slower, 0.1 to 3; never lifts the limit.
+    #[serde(default = "one")]
+    #[schema(default = 1.0)]
+    boost: f64,
+    /// The trunks to dial through, in order of preference, 1 to 10 of one exchange.
+    #[schema(value_type = Vec<String>)]
+    pub(super) trunk_ids: Vec<TrunkId>,
     /// The number shown to the person called, as people write it in `default_region`.
     #[serde(default)]
     caller_id: Option<String>,
+    /// Where the number shown is chosen from for each call.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    caller_id_pool_id: Option<CallerIdPoolId>,
     /// How long it rings, 5 to 120 seconds.
     #[serde(default = "ring")]
     #[schema(default = 25)]
@@ -145,9 +227,21 @@ pub(crate) struct NewCampaign {
     /// Run answering machine detection.
     #[serde(default)]
     amd_enabled: bool,
-    /// The sound played to machines; absent or null hangs up on them.
+    /// Parameters of answering machine detection; those absent are Asterisk's.
+    #[serde(default = "empty_object")]
+    #[schema(value_type = Object)]
+    amd: Value,
+    /// The sound played to machines; without it and `machine_flow_id` they are hung up.
     #[serde(default)]
     machine_message: Option<String>,
+    /// The flow that machines hear.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    machine_flow_id: Option<FlowId>,
+    /// What people hear in a broadcast; needed for that mode.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    broadcast_flow_id: Option<FlowId>,
     /// Record conversations.
     #[serde(default)]
     recording_enabled: bool,
@@ -158,6 +252,29 @@ pub(crate) struct NewCampaign {
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, Object>)]
     retry_rules: BTreeMap<String, RetryRule>,
+    /// What its calls are for: solicitation, collection, service or survey.
+    #[serde(default = "service")]
+    #[schema(value_type = String, default = "service")]
+    activity: Activity,
+    /// The packs of compliance rules that it keeps.
+    #[serde(default)]
+    packs: Vec<String>,
+    /// Its own calling windows and caps, on top of the packs.
+    #[serde(default = "empty_object")]
+    #[schema(value_type = Object)]
+    schedule: Value,
+    /// Which contacts are left out.
+    #[serde(default = "empty_array")]
+    #[schema(value_type = Vec<Object>)]
+    filters: Value,
+    /// Which contacts are dialed first: new-first, priority, oldest-first or best-hour.
+    #[serde(default)]
+    #[schema(value_type = String, default = "new-first")]
+    dial_order: DialOrder,
+    /// Fewest contacts that are chosen ahead of need, 1 to 10,000.
+    #[serde(default = "fifty")]
+    #[schema(default = 50)]
+    hopper_min: u32,
     /// Region of numbers without a country code, ISO 3166 two letters.
     #[serde(default = "france")]
     #[schema(default = "FR")]
@@ -166,6 +283,27 @@ pub(crate) struct NewCampaign {
 
 const fn one() -> f64 {
     1.0
+}
+const fn three_percent() -> f64 {
+    0.03
+}
+const fn a_day() -> u32 {
+    86_400
+}
+const fn min_ring() -> u32 {
+    15
+}
+const fn fifty() -> u32 {
+    50
+}
+const fn service() -> Activity {
+    Activity::Service
+}
+fn empty_object() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+const fn empty_array() -> Value {
+    Value::Array(Vec::new())
 }
 const fn middle() -> u8 {
     5
@@ -190,7 +328,7 @@ impl NewCampaign {
     /// The campaign, or everything that is wrong with it.
     pub(super) fn check(
         self,
-        trunk: Option<TrunkSettings>,
+        trunks: &[TrunkSettings],
         make_id: impl FnOnce() -> CampaignId,
     ) -> Result<Campaign, Problem> {
         let mut check = Check::default();
@@ -204,14 +342,14 @@ impl NewCampaign {
         check.range("abandon_after_ms", &self.abandon_after_ms, &(0..=60_000));
         check.range("wrap_up_s", &self.wrap_up_s, &(0..=3_600));
         check.name("safe_harbour", &self.safe_harbour, 100, "_.-/");
-        if let Some(sound) = &self.machine_message {
-            check.name("machine_message", sound, 100, "_.-/");
-            if !self.amd_enabled {
-                check.wrong(
-                    "machine_message",
-                    "without amd_enabled no machine is recognised: enable it or leave this out",
-                );
-            }
+        self.check_pacing(&mut check);
+        self.check_machines(&mut check);
+        self.check_lists(&mut check);
+        if mode == Some(DialingMode::Broadcast) && self.broadcast_flow_id.is_none() {
+            check.wrong(
+                "broadcast_flow_id",
+                "a broadcast needs the flow that people hear",
+            );
         }
         let region_ok = self.default_region.len() == 2
             && self.default_region.bytes().all(|b| b.is_ascii_uppercase());
@@ -231,11 +369,9 @@ impl NewCampaign {
                 )
             });
         let retry = retry_rules(&mut check, self.retry_rules);
-        if trunk.is_none() {
-            check.wrong("trunk_id", "there is no such trunk: add it first");
-        }
+        let trunks = own_trunks(&mut check, &self.trunk_ids, trunks);
         check.done()?;
-        let (Some(mode), Some(trunk)) = (mode, trunk) else {
+        let Some(mode) = mode else {
             return Err(Problem::internal());
         };
         Ok(Campaign {
@@ -246,19 +382,35 @@ impl NewCampaign {
                 ratio: self.ratio,
                 priority: self.priority,
                 max_lines: self.max_lines,
-                trunk,
+                pacing: PacingSettings {
+                    abandon_limit: self.abandon_limit,
+                    window_s: self.abandon_window_s,
+                    min_ring_s: self.min_ring_s,
+                    boost: self.boost,
+                },
+                trunks,
                 caller_id,
+                caller_id_pool: self.caller_id_pool_id,
                 ring_timeout_s: self.ring_timeout_s,
                 abandon_after_ms: self.abandon_after_ms,
                 safe_harbour: self.safe_harbour,
                 amd: self.amd_enabled,
-                machine_action: match self.machine_message {
-                    Some(sound) => MachineAction::LeaveMessage { sound },
-                    None => MachineAction::HangUp,
+                amd_parameters: self.amd,
+                machine_action: match (self.machine_flow_id, self.machine_message) {
+                    (Some(flow), _) => MachineAction::Flow { flow },
+                    (None, Some(sound)) => MachineAction::LeaveMessage { sound },
+                    (None, None) => MachineAction::HangUp,
                 },
+                broadcast_flow: self.broadcast_flow_id,
                 record: self.recording_enabled,
                 wrap_up_s: self.wrap_up_s,
                 retry,
+                activity: self.activity,
+                packs: self.packs,
+                schedule: self.schedule,
+                filters: self.filters,
+                dial_order: self.dial_order,
+                hopper_min: self.hopper_min,
             },
             description: self.description,
             state: CampaignState::Stopped,
@@ -266,6 +418,100 @@ impl NewCampaign {
             default_region: self.default_region,
         })
     }
+}
+
+impl NewCampaign {
+    fn check_pacing(&self, check: &mut Check) {
+        check.range("abandon_limit", &self.abandon_limit, &(0.0..=0.5));
+        check.range(
+            "abandon_window_s",
+            &self.abandon_window_s,
+            &(3_600..=2_678_400),
+        );
+        check.range("min_ring_s", &self.min_ring_s, &(0..=60));
+        if self.min_ring_s > self.ring_timeout_s {
+            check.wrong(
+                "min_ring_s",
+                "is longer than ring_timeout_s, the time that it rings at all",
+            );
+        }
+        check.range("boost", &self.boost, &BOOSTS);
+    }
+
+    fn check_machines(&self, check: &mut Check) {
+        const UNRECOGNISED: &str =
+            "without amd_enabled no machine is recognised: enable it or leave this out";
+        if let Some(sound) = &self.machine_message {
+            check.name("machine_message", sound, 100, "_.-/");
+            if !self.amd_enabled {
+                check.wrong("machine_message", UNRECOGNISED);
+            }
+        }
+        if self.machine_flow_id.is_some() {
+            if !self.amd_enabled {
+                check.wrong("machine_flow_id", UNRECOGNISED);
+            }
+            if self.machine_message.is_some() {
+                check.wrong(
+                    "machine_flow_id",
+                    "machines get a message or a flow: leave one of them out",
+                );
+            }
+        }
+        if !self.amd.is_object() {
+            check.wrong("amd", "must be an object");
+        }
+    }
+
+    fn check_lists(&self, check: &mut Check) {
+        if self.packs.len() > MAX_PACKS {
+            check.wrong("packs", format!("a campaign has at most {MAX_PACKS} packs"));
+        }
+        for (place, pack) in self.packs.iter().enumerate().take(MAX_PACKS) {
+            check.name(&format!("packs[{place}]"), pack, 64, "_.-");
+        }
+        if !self.schedule.is_object() {
+            check.wrong("schedule", "must be an object");
+        }
+        if !self.filters.is_array() {
+            check.wrong("filters", "must be an array");
+        }
+        check.range("hopper_min", &self.hopper_min, &(1..=10_000));
+    }
+}
+
+/// The trunks of a campaign, of all that there are.
+fn own_trunks(check: &mut Check, ids: &[TrunkId], all: &[TrunkSettings]) -> Vec<TrunkSettings> {
+    if !(1..=MAX_TRUNKS).contains(&ids.len()) {
+        check.wrong(
+            "trunk_ids",
+            format!(
+                "a campaign has 1 to {MAX_TRUNKS} trunks, this has {}",
+                ids.len()
+            ),
+        );
+        return Vec::new();
+    }
+    let mut trunks: Vec<TrunkSettings> = Vec::with_capacity(ids.len());
+    for (place, id) in ids.iter().enumerate() {
+        let field = format!("trunk_ids[{place}]");
+        let Some(trunk) = all.iter().find(|trunk| trunk.id == *id) else {
+            check.wrong(&field, "there is no such trunk: add it first");
+            continue;
+        };
+        if trunks.iter().any(|other| other.id == *id) {
+            check.wrong(&field, "is named twice");
+        }
+        if let Some(first) = trunks.first().filter(|t| t.server != trunk.server) {
+            let reason = format!(
+                "is connected to {}, and {} to {}: the trunks of a campaign are those of one exchange",
+                trunk.server, first.id, first.server
+            );
+            check.wrong(&field, reason);
+        }
+        trunks.push(trunk.clone());
+    }
+    trunks
 }
 
 fn retry_rules(check: &mut Check, rules: BTreeMap<String, RetryRule>) -> RetryRules {
@@ -312,10 +558,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn fields(body: serde_json::Value) -> Vec<String> {
+    fn fields(body: Value) -> Vec<String> {
         let new: NewCampaign = serde_json::from_value(body).unwrap();
         let problem = new
-            .check(None, || CampaignId::new("cmp_1").unwrap())
+            .check(&[], || CampaignId::new("cmp_1").unwrap())
             .unwrap_err();
         problem
             .body()
@@ -328,7 +574,9 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_named_at_once() {
         let wrong = fields(json!({
-            "name": "", "mode": "predictive", "ratio": 0.5, "priority": 11, "max_lines": 0, "trunk_id": "trk_1",
+            "name": "", "mode": "guessing", "ratio": 0.5, "priority": 11, "max_lines": 0, "trunk_ids": ["trk_1"],
+            "abandon_limit": 0.6, "abandon_window_s": 60, "min_ring_s": 30, "boost": 9.0, "machine_flow_id": "flw_1",
+            "amd": 1, "packs": ["us tcpa"], "schedule": [], "filters": {}, "hopper_min": 0,
             "caller_id": "CALL ME", "ring_timeout_s": 4, "abandon_after_ms": 60_001, "safe_harbour": "a&b",
             "machine_message": "hello", "wrap_up_s": 3_601,
             "retry_rules": {"engaged": {"delay_s": 1, "max_attempts": 1}, "busy": {"delay_s": 0, "max_attempts": 1}}
@@ -345,11 +593,22 @@ mod tests {
                 "abandon_after_ms",
                 "wrap_up_s",
                 "safe_harbour",
+                "abandon_limit",
+                "abandon_window_s",
+                "min_ring_s",
+                "boost",
                 "machine_message",
+                "machine_flow_id",
+                "machine_flow_id",
+                "amd",
+                "packs[0]",
+                "schedule",
+                "filters",
+                "hopper_min",
                 "caller_id",
                 "retry_rules.busy.delay_s",
                 "retry_rules.engaged",
-                "trunk_id"
+                "trunk_ids[0]"
             ]
         );
     }
@@ -357,11 +616,11 @@ mod tests {
     #[test]
     fn a_ratio_that_is_no_number_is_refused() {
         let mut new: NewCampaign =
-            serde_json::from_value(json!({"name": "a", "mode": "power", "trunk_id": "trk_1"}))
+            serde_json::from_value(json!({"name": "a", "mode": "power", "trunk_ids": ["trk_1"]}))
                 .unwrap();
         new.ratio = f64::NAN;
         assert!(
-            new.check(None, || CampaignId::new("cmp_1").unwrap())
+            new.check(&[], || CampaignId::new("cmp_1").unwrap())
                 .unwrap_err()
                 .detail()
                 .contains('2')

@@ -14,15 +14,14 @@ use crate::{
     time::after,
 };
 
-fn trunk(max_channels: u32, max_calls_per_second: u32) -> CampaignSettings {
-    let base = settings(CAMPAIGN);
+fn limited(max_channels: u32, max_calls_per_second: u32) -> CampaignSettings {
     CampaignSettings {
-        trunk: TrunkSettings {
+        trunks: vec![TrunkSettings {
             max_channels,
             max_calls_per_second,
-            ..base.trunk
-        },
-        ..base
+            ..trunk("trk_1")
+        }],
+        ..settings(CAMPAIGN)
     }
 }
 
@@ -117,7 +116,7 @@ fn power_dialing_dials_its_ratio() {
 
 #[test]
 fn a_trunk_has_no_more_channels_than_it_may() {
-    let mut lab = Lab::dialing(trunk(2, 100), 50);
+    let mut lab = Lab::dialing(limited(2, 100), 50);
     for agent in ["a", "b", "c"] {
         agent_of(&mut lab, agent, &[CAMPAIGN]);
     }
@@ -129,7 +128,7 @@ fn a_trunk_has_no_more_channels_than_it_may() {
 
 #[test]
 fn a_trunk_gets_no_more_calls_per_second_than_it_takes() {
-    let mut lab = Lab::dialing(trunk(100, 2), 50);
+    let mut lab = Lab::dialing(limited(100, 2), 50);
     for agent in 0..10 {
         agent_of(&mut lab, &format!("agent{agent}"), &[CAMPAIGN]);
     }

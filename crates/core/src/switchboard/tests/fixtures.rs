@@ -9,13 +9,17 @@ use uuid::Uuid;
 
 use crate::{
     agent::{LegMode, Login},
-    campaign::{CampaignSettings, DialingMode, MachineAction, TrunkSettings},
+    campaign::{
+        CampaignSettings, DialOrder, DialingMode, MachineAction, PacingSettings, TrunkSettings,
+    },
+    compliance::Activity,
     disposition::Disposition,
-    ids::{AgentSessionId, CampaignId, FlowId, QueueId, TrunkId, UserId},
+    ids::{AgentSessionId, AttemptId, CampaignId, ContactId, FlowId, QueueId, TrunkId, UserId},
     ivr,
+    pacing::Segment,
     phone::PhoneNumber,
     retry::{RetryRule, RetryRules},
-    switchboard::InboundRoute,
+    switchboard::{InboundRoute, NewAttempt},
     telephony::{
         ChannelId, ConnectOutcome, Event, LiveChannel, OriginateFailure, ServerName, SessionEvent,
     },
@@ -58,19 +62,17 @@ pub(super) fn settings(name: &str) -> CampaignSettings {
         ratio: 1.0,
         priority: 1,
         max_lines: 100,
-        trunk: TrunkSettings {
-            id: TrunkId::new("trk_1").unwrap(),
-            server: server(),
-            endpoint: "carrier".to_owned(),
-            max_channels: 100,
-            max_calls_per_second: 100,
-        },
+        pacing: PacingSettings::default(),
+        trunks: vec![trunk("trk_1")],
         caller_id: None,
+        caller_id_pool: None,
         ring_timeout_s: 30,
         abandon_after_ms: 2_000,
         safe_harbour: "sorry".to_owned(),
         amd: false,
+        amd_parameters: serde_json::json!({}),
         machine_action: MachineAction::HangUp,
+        broadcast_flow: None,
         record: false,
         wrap_up_s: 10,
         retry: RetryRules(BTreeMap::from([(
@@ -80,6 +82,40 @@ pub(super) fn settings(name: &str) -> CampaignSettings {
                 max_attempts: 2,
             },
         )])),
+        activity: Activity::Service,
+        packs: Vec::new(),
+        schedule: serde_json::json!({}),
+        filters: serde_json::json!([]),
+        dial_order: DialOrder::NewFirst,
+        hopper_min: 50,
+    }
+}
+
+pub(super) fn trunk_id(name: &str) -> TrunkId {
+    TrunkId::new(name).unwrap()
+}
+
+/// A trunk that takes a hundred calls, and a hundred more each second.
+pub(super) fn trunk(name: &str) -> TrunkSettings {
+    TrunkSettings {
+        id: trunk_id(name),
+        server: server(),
+        endpoint: "carrier".to_owned(),
+        max_channels: 100,
+        max_calls_per_second: 100,
+    }
+}
+
+/// An attempt as a claim gives it.
+pub(super) fn new_attempt(unique: u128, ordinal: u32) -> NewAttempt {
+    NewAttempt {
+        attempt: AttemptId(Uuid::from_u128(unique)),
+        contact: ContactId::generate(Uuid::from_u128(unique)),
+        number: number(),
+        ordinal,
+        caller_id: None,
+        agent: None,
+        segment: Segment::default(),
     }
 }
 
@@ -148,11 +184,11 @@ pub(super) fn varied(name: &str, power: bool) -> CampaignSettings {
             MachineAction::HangUp
         },
         wrap_up_s: if power { 0 } else { 15 },
-        trunk: TrunkSettings {
+        trunks: vec![TrunkSettings {
             max_channels: 4,
             max_calls_per_second: 2,
-            ..base.trunk
-        },
+            ..trunk("trk_1")
+        }],
         retry: RetryRules(
             Disposition::ALL
                 .into_iter()

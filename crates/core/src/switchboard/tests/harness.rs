@@ -3,16 +3,14 @@
 
 use std::collections::VecDeque;
 
-use uuid::Uuid;
-
 use crate::{
     agent::{AgentState, LegMode, Login},
     campaign::{CampaignSettings, CampaignState},
     disposition::Disposition,
-    ids::{AttemptId, CallId, CampaignId, ContactId},
+    ids::{AttemptId, CallId, CampaignId},
     record::{AttemptEnd, CallRecord, Write},
     retry::AfterAttempt,
-    switchboard::{Action, Command, Input, NewAttempt, Switchboard},
+    switchboard::{Action, Command, Input, Switchboard},
     telephony::{
         self, Amd, ChannelId, ConnectOutcome, Event, LiveChannel, Originate, OriginatePurpose,
         SessionCommand, SessionEvent, SessionId, SessionKind,
@@ -114,15 +112,7 @@ impl Lab {
             && let Some(had) = self.list.pop_front()
         {
             let unique = self.unique();
-            attempts.push(NewAttempt {
-                attempt: AttemptId(Uuid::from_u128(unique)),
-                contact: ContactId::generate(Uuid::from_u128(unique)),
-                number: number(),
-                ordinal: had + 1,
-                caller_id: None,
-                agent: None,
-                segment: crate::pacing::Segment::default(),
-            });
+            attempts.push(new_attempt(unique, had + 1));
         }
         let input = Input::Claimed {
             campaign: campaign.clone(),

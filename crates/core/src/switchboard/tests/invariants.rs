@@ -4,7 +4,7 @@ use super::harness::*;
 use crate::{
     ids::{AttemptId, CallId},
     record::Write,
-    switchboard::{Action, NewAttempt},
+    switchboard::Action,
     telephony::{self, ChannelId, Event, Originate, OriginatePurpose},
 };
 use uuid::Uuid;
@@ -90,16 +90,10 @@ fn an_attempt_that_lost_its_call_is_counted() {
 #[test]
 fn dialing_what_no_claim_handed_out_is_counted() {
     let (mut lab, _) = at_work();
-    let new = NewAttempt {
-        attempt: AttemptId(Uuid::from_u128(5)),
-        contact: crate::ids::ContactId::generate(Uuid::from_u128(5)),
-        number: number(),
-        ordinal: 1,
-        caller_id: None,
-        agent: None,
-        segment: crate::pacing::Segment::default(),
-    };
-    lab.board.place(lab.now, &campaign_id(CAMPAIGN), new);
+    let new = new_attempt(5, 1);
+    let trunk = trunk_id("trk_1");
+    lab.board
+        .place(lab.now, &campaign_id(CAMPAIGN), &trunk, new);
     assert_eq!(violations(&lab), 1);
     assert!(lab.board.check_all()[0].contains("no claim"));
 }

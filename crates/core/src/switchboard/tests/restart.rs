@@ -33,6 +33,8 @@ fn outbound(answered: bool, bridged: Option<&str>) -> RestoredCall {
         number: number(),
         ordinal: 1,
         epoch: 1,
+        trunk: trunk_id("trk_1"),
+        wanted_agent: None,
     };
     RestoredCall {
         id: CallId::from(attempt()),

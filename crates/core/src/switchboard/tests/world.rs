@@ -15,9 +15,7 @@ use crate::{
     campaign::CampaignState,
     ids::{AttemptId, CallId, CampaignId, ContactId},
     record::Write,
-    switchboard::{
-        Action, Command, Input, NewAttempt, Restored, RestoredCall, RestoredSession, Switchboard,
-    },
+    switchboard::{Action, Command, Input, Restored, RestoredCall, RestoredSession, Switchboard},
     telephony::{
         self, Amd, ChannelId, Event, LiveChannel, ServerName, SessionEvent, SessionId, SessionKind,
     },
@@ -127,6 +125,8 @@ impl World {
                 number: number(),
                 ordinal: 1,
                 epoch: 1,
+                trunk: trunk_id("trk_1"),
+                wanted_agent: None,
             }),
             started_at: at,
             answered_at: answered.then_some(at),
@@ -235,19 +235,10 @@ impl World {
         };
         let mut attempts = Vec::new();
         for _ in 0..got.min(asked) {
-            let attempt = AttemptId(Uuid::from_u128(u128::from(self.unique()) + 1_000));
-            self.handed_out.insert(attempt);
-            self.calls.push(attempt.into());
-            let contact = ContactId::generate(attempt.0);
-            attempts.push(NewAttempt {
-                attempt,
-                contact,
-                number: number(),
-                ordinal: 1,
-                caller_id: None,
-                agent: None,
-                segment: crate::pacing::Segment::default(),
-            });
+            let new = new_attempt(u128::from(self.unique()) + 1_000, 1);
+            self.handed_out.insert(new.attempt);
+            self.calls.push(new.attempt.into());
+            attempts.push(new);
         }
         if let Some(first) = attempts.first().cloned() {
             // The store never should, and the number is dialed once all the same.
