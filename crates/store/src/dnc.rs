@@ -210,6 +210,41 @@ impl Store {
         .collect()
     }
 
+    /// Puts a number on a list, if it is not there already. False when there is no such list.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_dnc_number(
+        &self,
+        list: &str,
+        number: &PhoneNumber,
+        by: &UserId,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
+        let found = sqlx::query_scalar!("SELECT id FROM dnc_lists WHERE id = $1 FOR SHARE", list)
+            .fetch_optional(&mut *tx)
+            .await?;
+        if found.is_none() {
+            return Ok(false);
+        }
+        let added = sqlx::query!(
+            "INSERT INTO dnc_numbers (number, list_id, added_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            number.as_str(),
+            list,
+            utc(now)
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if added > 0 {
+            let change = json!({ "after": { "number": number } });
+            audit::record(&mut tx, Some(by), "dnc-number.added", list, &change, now).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
     /// Takes a number off a list. False when it was not on it.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use strowger_core::{
         CampaignSettings, CampaignState, DialOrder, DialingMode, MachineAction, PacingSettings,
         TrunkSettings,
     },
-    compliance::Activity,
+    compliance::{Activity, Packs},
     disposition::Disposition,
     ids::{AgentSessionId, AttemptId, CampaignId, ContactId, FlowId, TrunkId, UserId},
     permission::Role,
@@ -41,6 +41,7 @@ struct Scene {
     trunk: TrunkId,
     server: ServerName,
     epoch: i64,
+    packs: Packs,
 }
 
 fn id() -> Uuid {
@@ -122,6 +123,11 @@ async fn scene(contacts: usize) -> Scene {
         read.settings, campaign.settings,
         "a campaign reads as it was written"
     );
+    // What stands there above was to be read, not to be obeyed.
+    sqlx::query("UPDATE campaigns SET packs = '{}', schedule = '{}', filters = '[]'")
+        .execute(store.pool())
+        .await
+        .unwrap();
     let list: Vec<NewContact> = (0..contacts).map(|place| contact(place, 1)).collect();
     store.add_contacts(&id, &list, now()).await.unwrap();
     let epoch = store.start_campaign(&id).await.unwrap();
@@ -130,6 +136,7 @@ async fn scene(contacts: usize) -> Scene {
         trunk: trunk.id,
         server: trunk.server,
         epoch,
+        packs: Packs::default(),
         database,
     }
 }
@@ -174,6 +181,7 @@ impl Scene {
             ids,
             agents: &[],
             pacing: &serde_json::Value::Null,
+            packs: &self.packs,
             now: now(),
         }
     }
