@@ -150,6 +150,7 @@ fn campaign(trunk: TrunkSettings) -> Campaign {
     let retry = |delay_s, max_attempts| RetryRule {
         delay_s,
         max_attempts,
+        ..RetryRule::default()
     };
     Campaign {
         settings: CampaignSettings {

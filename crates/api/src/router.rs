@@ -18,8 +18,8 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agents, audit, board, calls, campaigns, consents, contacts, dids, dnc, flows, health, ledger, login, opt_outs, password, queues,
-        stream, trunks, users,
+        agents, audit, board, caller_ids, calls, campaigns, consents, contacts, dids, dnc, flows,
+        health, ledger, login, opt_outs, password, queues, stream, trunks, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -95,6 +95,17 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(campaigns::start))
         .routes(routes!(campaigns::pause))
         .routes(routes!(campaigns::stop))
+        .routes(routes!(caller_ids::list, caller_ids::create))
+        .routes(routes!(
+            caller_ids::show,
+            caller_ids::change,
+            caller_ids::delete
+        ))
+        .routes(routes!(caller_ids::numbers, caller_ids::add_numbers))
+        .routes(routes!(
+            caller_ids::change_number,
+            caller_ids::remove_number
+        ))
         .routes(routes!(agents::list))
         .routes(routes!(agents::own))
         .routes(routes!(agents::log_in))

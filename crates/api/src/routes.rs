@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod board;
+pub(crate) mod caller_ids;
 pub(crate) mod calls;
 pub(crate) mod campaigns;
 pub(crate) mod contacts;

@@ -19,6 +19,7 @@ mod ends;
 mod inbound;
 mod invariants;
 mod links;
+mod pacing;
 mod phases;
 mod shares;
 #[cfg(test)]
@@ -299,6 +300,7 @@ pub struct Switchboard {
     touched: BTreeSet<CampaignId>,
     actions: VecDeque<Action>,
     draining: bool,
+    pacers: pacing::Pacers,
     witness: invariants::Witness,
     stats: Stats,
 }
@@ -467,6 +469,7 @@ impl Switchboard {
             at: now,
         };
         self.write(write);
+        self.pace_agent(now, id);
         self.publish_agent(id);
     }
 

@@ -102,6 +102,7 @@ async fn scene(contacts: usize) -> Scene {
                 RetryRule {
                     delay_s: 60,
                     max_attempts: 2,
+                    ..RetryRule::default()
                 },
             )])),
             activity: Activity::Collection,

@@ -6,6 +6,7 @@
     reason = "clippy allows it in test functions, not in what they share"
 )]
 
+mod caller_ids;
 mod campaigns;
 mod contacts;
 mod document;

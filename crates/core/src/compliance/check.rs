@@ -93,7 +93,7 @@ pub(super) fn window_open(
 }
 
 /// The zones of the candidate; those of the number; the zone that the campaign assumes.
-fn zones<'a>(candidate: &'a Candidate, own: &'a OwnRules) -> Vec<&'a str> {
+pub(super) fn zones<'a>(candidate: &'a Candidate, own: &'a OwnRules) -> Vec<&'a str> {
     if !candidate.zones.is_empty() {
         return candidate.zones.iter().map(String::as_str).collect();
     }
@@ -103,7 +103,7 @@ fn zones<'a>(candidate: &'a Candidate, own: &'a OwnRules) -> Vec<&'a str> {
     }
 }
 
-fn place(name: &str) -> Option<Place<'_>> {
+pub(super) fn place(name: &str) -> Option<Place<'_>> {
     Some(Place {
         name,
         zone: zone(name)?,

@@ -178,6 +178,7 @@ impl Switchboard {
                 at: ended_at,
             }));
             self.count_end(&facts.campaign, disposition, after_attempt, ended_at);
+            self.pace_end(now, &call, disposition);
         }
         self.write(Write::CallClosed(record_of(&call, disposition, ended_at)));
         self.act(super::Action::Publish(Change::CallGone { id }));
