@@ -19,6 +19,7 @@ use std::{
 
 use strowger_api::{ExchangeStatus, Request};
 use strowger_core::{
+    compliance::Packs,
     ids::{AttemptId, CampaignId, TrunkId, UserId},
     record::Write,
     switchboard::{self, Action, Input, Refused, Restored, Switchboard},
@@ -68,6 +69,8 @@ pub struct Parts {
     pub requests: mpsc::Receiver<Request>,
     /// What the database knows of an earlier run.
     pub restored: Restored,
+    /// The rules that say who may be dialed.
+    pub packs: Arc<Packs>,
     /// Makes unique numbers.
     pub new_id: Arc<dyn Fn() -> Uuid + Send + Sync>,
     /// Where tasks run.
@@ -125,6 +128,7 @@ struct Exchange {
     results: mpsc::Sender<Input>,
     links: Vec<(ServerName, strowger_ami::Client)>,
     flows: Arc<FlowCache>,
+    packs: Arc<Packs>,
     new_id: Arc<dyn Fn() -> Uuid + Send + Sync>,
     tracker: TaskTracker,
     progress: Arc<Progress>,
@@ -150,6 +154,7 @@ pub async fn run(
         adapter,
         mut requests,
         restored,
+        packs,
         new_id,
         tracker,
     } = parts;
@@ -169,6 +174,7 @@ pub async fn run(
         results,
         links: adapter.links,
         flows: Arc::new(FlowCache::default()),
+        packs,
         new_id,
         tracker,
         progress,
@@ -376,6 +382,7 @@ impl Exchange {
         let ids: Vec<AttemptId> = (0..asked).map(|_| AttemptId((self.new_id)())).collect();
         let (store, results, now) = (self.store.clone(), self.results.clone(), self.clock.now());
         let (asked_before, mut done) = (self.writes_asked, self.writes_done.clone());
+        let packs = Arc::clone(&self.packs);
         self.tracker.spawn(async move {
             // A contact whose attempt has just ended is due, or due later, only once that is
             // written: a claim that overtook it would find the list used up.
@@ -393,6 +400,7 @@ impl Exchange {
                     ids: &ids,
                     agents: &request.agents,
                     pacing: &request.pacing,
+                    packs: &packs,
                     now,
                 })
                 .await;

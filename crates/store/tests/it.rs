@@ -9,7 +9,10 @@
     reason = "tests live outside, where the clock is"
 )]
 
-use std::{collections::BTreeMap, collections::HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::LazyLock,
+};
 
 use sqlx::Row as _;
 use strowger_core::{
@@ -41,7 +44,6 @@ struct Scene {
     trunk: TrunkId,
     server: ServerName,
     epoch: i64,
-    packs: Packs,
 }
 
 fn id() -> Uuid {
@@ -137,7 +139,6 @@ async fn scene(contacts: usize) -> Scene {
         trunk: trunk.id,
         server: trunk.server,
         epoch,
-        packs: Packs::default(),
         database,
     }
 }
@@ -168,6 +169,12 @@ fn user(id: &str, role: Role) -> User {
     }
 }
 
+/// The rules that Strowger comes with.
+fn packs() -> &'static Packs {
+    static PACKS: LazyLock<Packs> = LazyLock::new(|| Packs::built_in().unwrap());
+    &PACKS
+}
+
 impl Scene {
     fn store(&self) -> &Store {
         &self.database.store
@@ -182,7 +189,7 @@ impl Scene {
             ids,
             agents: &[],
             pacing: &serde_json::Value::Null,
-            packs: &self.packs,
+            packs: packs(),
             now: now(),
         }
     }
