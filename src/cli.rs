@@ -41,6 +41,11 @@ enum Command {
     },
     /// Fill an empty database with a trunk, agents and a campaign to try things out.
     Seed(commands::seed::Options),
+    /// Verify the dial ledger, or print the ends of its chains.
+    Ledger {
+        #[command(subcommand)]
+        command: commands::ledger::Command,
+    },
     /// Print the OpenAPI document of the API.
     Openapi,
     /// Look at the rules of laws and authorities.
@@ -107,7 +112,7 @@ pub fn main() -> ExitCode {
         };
     }
     let needs = match cli.command {
-        Command::Migrate | Command::User { .. } => Needs::Database,
+        Command::Migrate | Command::User { .. } | Command::Ledger { .. } => Needs::Database,
         Command::Serve
         | Command::Demo(_)
         | Command::Seed(_)
@@ -148,6 +153,7 @@ pub fn main() -> ExitCode {
             } => {
                 commands::database::create_user(config, login_id, role, first_name, last_name).await
             }
+            Command::Ledger { command } => commands::ledger::run(config, command).await,
             Command::Seed(options) => commands::seed::run(config, options).await,
             Command::Config { .. } | Command::Compliance { .. } | Command::Openapi => Ok(()),
         }

@@ -3,5 +3,6 @@
 pub mod compliance;
 pub mod database;
 pub mod demo;
+pub mod ledger;
 pub mod seed;
 pub mod serve;

@@ -18,8 +18,8 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agents, board, caller_ids, calls, campaigns, contacts, dids, flows, health, login,
-        password, queues, stream, trunks, users,
+        agents, audit, board, caller_ids, calls, campaigns, consents, contacts, dids, dnc, flows,
+        health, ledger, login, opt_outs, password, queues, stream, trunks, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -124,6 +124,15 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(dids::save))
         .routes(routes!(queues::list))
         .routes(routes!(queues::save))
+        .routes(routes!(consents::list, consents::record))
+        .routes(routes!(opt_outs::list, opt_outs::record))
+        .routes(routes!(opt_outs::withdraw))
+        .routes(routes!(dnc::list, dnc::create))
+        .routes(routes!(dnc::rename, dnc::delete))
+        .routes(routes!(dnc::add_number, dnc::remove_number))
+        .routes(routes!(ledger::list))
+        .routes(routes!(ledger::heads))
+        .routes(routes!(audit::list))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
@@ -136,9 +145,12 @@ fn all() -> OpenApiRouter<Shared> {
     let flows = OpenApiRouter::new()
         .routes(routes!(flows::show, flows::save))
         .layer(DefaultBodyLimit::max(FLOW_BODY));
-    // These two take their time and mind their own limits.
+    // These take their time and mind their own limits.
     let slow = OpenApiRouter::new()
         .routes(routes!(contacts::import))
+        .routes(routes!(dnc::import::import))
+        .routes(routes!(ledger::export::export))
+        .routes(routes!(ledger::verify))
         .routes(routes!(stream::stream));
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(quick.merge(login).merge(flows).layer(from_fn(deadline)))

@@ -15,3 +15,8 @@ pub(crate) mod queues;
 pub(crate) mod stream;
 pub(crate) mod trunks;
 pub(crate) mod users;
+pub(crate) mod audit;
+pub(crate) mod consents;
+pub(crate) mod dnc;
+pub(crate) mod ledger;
+pub(crate) mod opt_outs;

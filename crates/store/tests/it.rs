@@ -126,6 +126,11 @@ async fn scene(contacts: usize) -> Scene {
         read.settings, campaign.settings,
         "a campaign reads as it was written"
     );
+    // What stands there above was to be read, not to be obeyed.
+    sqlx::query("UPDATE campaigns SET packs = '{}', schedule = '{}', filters = '[]'")
+        .execute(store.pool())
+        .await
+        .unwrap();
     let list: Vec<NewContact> = (0..contacts).map(|place| contact(place, 1)).collect();
     store.add_contacts(&id, &list, now()).await.unwrap();
     let epoch = store.start_campaign(&id).await.unwrap();

@@ -8,6 +8,7 @@
 
 mod caller_ids;
 mod campaigns;
+mod compliance;
 mod contacts;
 mod document;
 mod flows;

@@ -488,8 +488,8 @@ async fn next_due(
              (SELECT greatest(b.due_at, $2) FROM callbacks b JOIN contacts c ON c.id = b.contact_id
               WHERE b.campaign_id = $1 AND b.state = 'pending' AND c.status = 'callback'
               ORDER BY b.due_at LIMIT 1),
-             (SELECT greatest(min(locked_until), $2) FROM contacts
-              WHERE campaign_id = $1 AND locked_until > $3 AND status = 'ready'),
+             (SELECT greatest(locked_until, $2) FROM contacts
+              WHERE campaign_id = $1 AND locked_until > $3 AND status = 'ready' ORDER BY locked_until LIMIT 1),
              (SELECT $2 WHERE EXISTS (SELECT 1 FROM hopper WHERE campaign_id = $1)
                  OR EXISTS (SELECT 1 FROM attempts WHERE campaign_id = $1 AND ended_at IS NULL)
                  OR EXISTS (SELECT 1 FROM contacts WHERE campaign_id = $1 AND status = 'filtered'
