@@ -280,3 +280,28 @@ fn a_tally_says_how_many_contacts_a_day_blocks_and_by_which_rule() {
         tallied(0, &[("fr/calling-hours", 2), ("fr/consent", 1)])
     );
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_read() {
+    let page = include_str!("../../../../../docs/COMPLIANCE.md");
+    let blocks = |language: &str| -> Vec<&str> {
+        page.split(&format!("```{language}\n"))
+            .skip(1)
+            .filter_map(|rest| rest.split("```").next())
+            .collect()
+    };
+    let [pack, calendar] = blocks("toml")[..] else {
+        panic!("two examples");
+    };
+    read(pack).unwrap();
+    Calendar::parse("holidays/xx.toml", calendar).unwrap();
+    let [own] = blocks("json")[..] else {
+        panic!("one example");
+    };
+    let own: OwnRules = serde_json::from_str(own).unwrap();
+    assert_eq!(own.validate(&PACKS), Ok(()));
+    // Every pack that is installed is on the page.
+    for pack in PACKS.iter() {
+        assert!(page.contains(&format!("| `{}` |", pack.id)), "{}", pack.id);
+    }
+}
