@@ -21,6 +21,7 @@ mod pack;
 mod packs;
 mod preview;
 mod read;
+mod scene;
 #[cfg(test)]
 mod tests;
 mod week;
@@ -97,6 +98,10 @@ pub struct Candidate {
 }
 
 /// An earlier attempt.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is true or not whatever the others are"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Past {
     /// When it was placed.

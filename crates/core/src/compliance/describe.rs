@@ -100,9 +100,9 @@ impl fmt::Display for When {
                 self.number_types.iter().map(|t| t.as_str()).collect(),
             ));
         }
-        parts.extend(self.automated.map(|automated| match automated {
-            true => "placed by a machine".to_owned(),
-            false => "placed by hand".to_owned(),
+        parts.extend(self.automated.map(|automated| {
+            let by = if automated { "a machine" } else { "hand" };
+            format!("placed by {by}")
         }));
         if self.unless_requested {
             parts.push("not asked for by the person".to_owned());

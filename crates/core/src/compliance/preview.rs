@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     Activity, Candidate, Channel, Facts, OwnRules, Pack, PackId, Packs, Purpose, Version, When,
     Window, check,
-    check::{place, zones},
+    scene::{place, zones},
     week::{Hours, Place},
 };
 use crate::{

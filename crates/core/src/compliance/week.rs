@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::Calendar;
 use crate::time::Timestamp;
 
-/// How many days a window is looked for before it is said never to open.
-const HORIZON_DAYS: usize = 400;
+/// How many days a window is looked for before it is said never to open. Hours repeat every
+/// week; only holidays come between.
+const HORIZON_DAYS: usize = 100;
 
 /// The clock rules of a zone (IANA name); none when there is no such zone.
 ///
