@@ -17,7 +17,7 @@ use strowger_core::{
     retry::{RetryRule, RetryRules},
     telephony::ServerName,
 };
-use strowger_store::{Store, campaigns::Campaign, contacts::NewContact, users::User};
+use strowger_store::{Store, campaigns::Campaign, contacts::{Known, NewContact}, users::User};
 
 use crate::{
     config::Config,
@@ -210,6 +210,7 @@ pub async fn add_contacts(
             last_name: place.to_string(),
             postal_code: "75001".to_owned(),
             custom_fields: serde_json::Map::new(),
+            known: Known::default(),
             phones: vec![PhoneNumber::try_from(format!("+3363998{place:04}"))?],
         });
     }

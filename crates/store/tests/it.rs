@@ -32,7 +32,11 @@ use strowger_core::{
     time::{Timestamp, after},
 };
 use strowger_store::{
-    Error, Store, attempts::ClaimRequest, campaigns::Campaign, contacts::NewContact, inbound::Did,
+    Error, Store,
+    attempts::ClaimRequest,
+    campaigns::Campaign,
+    contacts::{Known, NewContact},
+    inbound::Did,
     users::User,
 };
 use strowger_testkit::database::{TestDatabase, fresh};
@@ -150,6 +154,7 @@ fn contact(place: usize, phones: usize) -> NewContact {
         last_name: place.to_string(),
         postal_code: String::new(),
         custom_fields: serde_json::Map::new(),
+        known: Known::default(),
         phones: (0..phones)
             .map(|phone| PhoneNumber::try_from(format!("+33639{phone}8{place:04}")).unwrap())
             .collect(),
