@@ -43,6 +43,10 @@ enum Command {
     Seed(commands::seed::Options),
     /// Print the OpenAPI document of the API.
     Openapi,
+    /// Simulate working days under pacing policies, or a recorded day under other settings.
+    Simulate(Box<commands::simulate::Options>),
+    /// Pace a campaign of another program: events in, dials out, as lines of JSON.
+    Pace(commands::pace::Options),
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,13 +90,32 @@ pub fn main() -> ExitCode {
             Err(error) => fail(1, &error.into()),
         };
     }
+    // Neither needs a configuration or a database.
+    match &cli.command {
+        Command::Simulate(options) => {
+            return match commands::simulate::simulate(options) {
+                Ok(text) => print(&text),
+                Err(error) => fail(2, &error),
+            };
+        }
+        Command::Pace(options) => return pace(options),
+        Command::Serve
+        | Command::Demo(_)
+        | Command::Migrate
+        | Command::Config { .. }
+        | Command::User { .. }
+        | Command::Seed(_)
+        | Command::Openapi => {}
+    }
     let needs = match cli.command {
         Command::Migrate | Command::User { .. } => Needs::Database,
         Command::Serve
         | Command::Demo(_)
         | Command::Seed(_)
         | Command::Config { .. }
-        | Command::Openapi => Needs::All,
+        | Command::Openapi
+        | Command::Simulate(_)
+        | Command::Pace(_) => Needs::All,
     };
     let config = match Config::load(cli.config.as_deref(), needs) {
         Ok(config) => config,
@@ -128,13 +151,25 @@ pub fn main() -> ExitCode {
                 commands::database::create_user(config, login_id, role, first_name, last_name).await
             }
             Command::Seed(options) => commands::seed::run(config, options).await,
-            Command::Config { .. } | Command::Openapi => Ok(()),
+            Command::Config { .. } | Command::Openapi | Command::Simulate(_) | Command::Pace(_) => {
+                Ok(())
+            }
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error),
+    }
+}
+
+fn pace(options: &commands::pace::Options) -> ExitCode {
+    let (from, to) = (std::io::stdin().lock(), std::io::stdout().lock());
+    match commands::pace::run(from, to, options) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever has heard enough closes the pipe.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(1, &error.into()),
     }
 }
 

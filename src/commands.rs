@@ -2,5 +2,7 @@
 
 pub mod database;
 pub mod demo;
+pub mod pace;
 pub mod seed;
 pub mod serve;
+pub mod simulate;
