@@ -94,7 +94,7 @@ pub fn main() -> ExitCode {
     match &cli.command {
         Command::Simulate(options) => {
             return match commands::simulate::simulate(options) {
-                Ok(text) => print(&text),
+                Ok(report) => print_report(&report),
                 Err(error) => fail(2, &error),
             };
         }
@@ -170,6 +170,17 @@ fn pace(options: &commands::pace::Options) -> ExitCode {
         // Whoever has heard enough closes the pipe.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(1, &error.into()),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "standard output is for the program")]
+fn print_report(report: &commands::simulate::Report) -> ExitCode {
+    match &report.json {
+        Some(json) => {
+            eprintln!("{}", report.text.trim_end());
+            print(json)
+        }
+        None => print(&report.text),
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Options {
     /// Days that are simulated, each from a seed of its own.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub seeds: u64,
-    /// End with one JSON object in one line, instead of a table.
+    /// Print one JSON object in one line, and the table on standard error.
     #[arg(long)]
     pub json: bool,
     /// Draw occupancy and abandonment over time into this file, as SVG.
@@ -121,17 +121,33 @@ impl Settings {
     }
 }
 
+/// What is to be printed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// For people.
+    pub text: String,
+    /// For programs, if it was asked for: one JSON object in one line.
+    pub json: Option<String>,
+}
+
 /// Runs it and gives what is to be printed.
 ///
 /// # Errors
 /// An unknown scenario or policy, with those that there are; a file that can't be read or
 /// written; a field of a scenario that makes no sense.
-pub fn simulate(options: &Options) -> anyhow::Result<String> {
+pub fn simulate(options: &Options) -> anyhow::Result<Report> {
     if options.list {
-        return list();
+        return Ok(Report {
+            text: list()?,
+            json: None,
+        });
     }
     if options.decision_time {
-        return Ok(decision_time::measure(options.json));
+        let (text, json) = decision_time::measure();
+        return Ok(Report {
+            text,
+            json: options.json.then_some(json),
+        });
     }
     let recorded = options.shadow.as_deref().map(shadow).transpose()?;
     if let (Some(path), Some(observed)) = (&options.save_scenario, &recorded) {
@@ -157,12 +173,24 @@ pub fn simulate(options: &Options) -> anyhow::Result<String> {
     for scenario in &scenarios {
         summaries.extend(compare(options, scenario, recorded.as_ref())?);
     }
-    let text = if options.json {
-        to_json(&summaries, recorded.as_ref(), options.seeds)
-    } else {
-        table(&summaries, recorded.as_ref())
-    };
-    Ok(text)
+    Ok(report(
+        options,
+        &summaries,
+        recorded.as_ref(),
+        options.seeds,
+    ))
+}
+
+fn report(
+    options: &Options,
+    summaries: &[Summary],
+    recorded: Option<&Observed>,
+    seeds: u64,
+) -> Report {
+    Report {
+        text: table(summaries, recorded),
+        json: options.json.then(|| to_json(summaries, recorded, seeds)),
+    }
 }
 
 fn compare(
@@ -195,7 +223,9 @@ fn compare(
     }
     Ok(runs
         .iter()
-        .map(|(policy, outcomes)| Summary::of(&scenario.name, policy, outcomes))
+        .map(|(policy, outcomes)| {
+            Summary::of(&scenario.name, policy, outcomes).beside(scenario.target.as_ref())
+        })
         .collect())
 }
 
@@ -215,7 +245,7 @@ fn shadow(path: &Path) -> anyhow::Result<Observed> {
     observe(BufReader::new(file)).with_context(|| path.display().to_string())
 }
 
-fn record(options: &Options, scenarios: &[Scenario], path: &Path) -> anyhow::Result<String> {
+fn record(options: &Options, scenarios: &[Scenario], path: &Path) -> anyhow::Result<Report> {
     let ([scenario], [policy]) = (scenarios, options.policy.as_slice()) else {
         anyhow::bail!("--record writes one day: give one scenario and one policy");
     };
@@ -233,11 +263,7 @@ fn record(options: &Options, scenarios: &[Scenario], path: &Path) -> anyhow::Res
         .finish()
         .with_context(|| format!("can't write {}", path.display()))?;
     let summary = [Summary::of(&scenario.name, policy, &[outcome])];
-    Ok(if options.json {
-        to_json(&summary, None, 1)
-    } else {
-        table(&summary, None)
-    })
+    Ok(report(options, &summary, None, 1))
 }
 
 fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
@@ -270,6 +296,22 @@ fn to_json(summaries: &[Summary], recorded: Option<&Observed>, seeds: u64) -> St
     value.to_string()
 }
 
+/// What is to be reached, and whether it is.
+fn target(summary: &Summary) -> String {
+    let (Some(target), Some(reached)) = (&summary.target, summary.reached) else {
+        return String::new();
+    };
+    format!(
+        ">= {} %, <= {} %{}: {}",
+        target.occupancy,
+        target.late2,
+        target
+            .late2_hour
+            .map_or_else(String::new, |hour| format!(", hour <= {hour} %")),
+        if reached { "reached" } else { "not reached" }
+    )
+}
+
 fn table(summaries: &[Summary], recorded: Option<&Observed>) -> String {
     let mut text = String::new();
     if let Some((lines, first)) = recorded.and_then(|observed| observed.unread.as_ref()) {
@@ -280,7 +322,7 @@ fn table(summaries: &[Summary], recorded: Option<&Observed>) -> String {
     }
     let _ = writeln!(
         text,
-        "{:<11} {:<27} {:>9} {:>15} {:>7} {:>14} {:>10} {:>9} {:>9}",
+        "{:<11} {:<27} {:>9} {:>15} {:>7} {:>14} {:>10} {:>9} {:>9}  {}",
         "scenario",
         "policy",
         "occupancy",
@@ -289,7 +331,8 @@ fn table(summaries: &[Summary], recorded: Option<&Observed>) -> String {
         "(min-max)",
         "worst hour",
         "abandoned",
-        "dials/h"
+        "dials/h",
+        "target"
     );
     let day = recorded.map(|observed| {
         Summary::of(
@@ -301,7 +344,7 @@ fn table(summaries: &[Summary], recorded: Option<&Observed>) -> String {
     for summary in day.iter().chain(summaries) {
         let _ = writeln!(
             text,
-            "{:<11} {:<27} {:>7.2} % {:>15} {:>5.2} % {:>14} {:>8.2} % {:>7.2} % {:>9.1}",
+            "{:<11} {:<27} {:>7.2} % {:>15} {:>5.2} % {:>14} {:>8.2} % {:>7.2} % {:>9.1}  {}",
             summary.scenario,
             summary.policy,
             summary.occupancy,
@@ -314,6 +357,7 @@ fn table(summaries: &[Summary], recorded: Option<&Observed>) -> String {
             summary.late2_hour_max,
             summary.abandoned,
             summary.dials_per_agent_hour,
+            target(summary),
         );
     }
     let callers = summaries

@@ -42,7 +42,7 @@ pub use outcome::{BIN_S, Bin, Counts, Outcome};
 pub use policy::{Policy, Routing};
 pub use record::Recorder;
 pub use scenario::{
-    Campaign, Inbound, NAMES, Outage, Pause, Scenario, ScenarioError, Staffing, Step,
+    Campaign, Inbound, NAMES, Outage, Pause, Scenario, ScenarioError, Staffing, Step, Target,
 };
 pub use session::{Reply, Session};
 pub use timed::{Timed, Times};

@@ -10,8 +10,8 @@ const AGENTS: u32 = 1000;
 const LINES: u32 = 3000;
 
 /// Runs a quarter of an hour of a big floor and times each decision: an event and the
-/// actions that follow.
-pub(super) fn measure(as_json: bool) -> String {
+/// actions that follow. Gives the figures for people and as JSON.
+pub(super) fn measure() -> (String, String) {
     let scenario = Scenario {
         hours: 0.5,
         warm_up_s: 900.0,
@@ -26,20 +26,17 @@ pub(super) fn measure(as_json: bool) -> String {
     let mut timed = Timed::new(policies::Strowger::new(config, 1), 900.0);
     let outcome = run(&scenario, &mut timed, 1);
     let times = timed.finish();
-    if as_json {
-        return json!({
-            "agents": AGENTS,
-            "lines": LINES,
-            "lines_mean": times.lines_mean,
-            "lines_max": times.lines_max,
-            "decisions": times.decisions,
-            "p50_us": times.p50_us,
-            "p99_us": times.p99_us,
-            "max_us": times.max_us,
-        })
-        .to_string();
-    }
-    format!(
+    let json = json!({
+        "agents": AGENTS,
+        "lines": LINES,
+        "lines_mean": times.lines_mean,
+        "lines_max": times.lines_max,
+        "decisions": times.decisions,
+        "p50_us": times.p50_us,
+        "p99_us": times.p99_us,
+        "max_us": times.max_us,
+    });
+    let text = format!(
         "{AGENTS} agents, {:.0} lines at once on average and {} at most, {} decisions, occupancy \
          {:.1} %: p50 {:.1} us, p99 {:.1} us, at most {:.1} us",
         times.lines_mean,
@@ -49,7 +46,8 @@ pub(super) fn measure(as_json: bool) -> String {
         times.p50_us,
         times.p99_us,
         times.max_us
-    )
+    );
+    (text, json.to_string())
 }
 
 /// A list with so low an answer rate that the lines are used up.

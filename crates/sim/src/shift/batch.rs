@@ -12,7 +12,7 @@ use super::{
     engine::{run, run_shared},
     outcome::Outcome,
     policies::{self, UnknownPolicy},
-    scenario::Scenario,
+    scenario::{Scenario, Target},
 };
 
 /// Figures of a scenario under a policy, over several seeds. Percentages are numbers from
@@ -53,6 +53,12 @@ pub struct Summary {
     /// Callers who gave up, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub callers_lost: Option<f64>,
+    /// What our own pacing should reach in this scenario.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+    /// Whether it is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached: Option<bool>,
 }
 
 /// Runs a scenario with each seed from 1 on, on every core.
@@ -147,6 +153,22 @@ impl Summary {
                 .sum(),
             callers_wait_s: callers.then(|| mean(&|outcome| outcome.callers_wait_s)),
             callers_lost: callers.then(|| mean(&Outcome::callers_lost)),
+            target: None,
+            reached: None,
         }
+    }
+
+    /// The same beside a target.
+    #[must_use]
+    pub fn beside(mut self, target: Option<&Target>) -> Self {
+        self.reached = target.map(|target| {
+            self.occupancy >= target.occupancy
+                && self.late2 <= target.late2
+                && target
+                    .late2_hour
+                    .is_none_or(|hour| self.late2_hour_max <= hour)
+        });
+        self.target = target.cloned();
+        self
     }
 }

@@ -35,10 +35,13 @@ const COLOURS: [(&str, &str); 7] = [
 ];
 const DASHES: [&str; 3] = ["none", "8 4", "2 3"];
 
+/// Values per bin, where there are any.
+type Curve = Vec<Option<f64>>;
+
 /// Draws occupancy per five minutes, and below it the people not connected within 2 s,
 /// over the hour before, beside the limit (in percent).
 pub fn chart(title: &str, courses: &[Course<'_>], limit: f64) -> String {
-    let curves: Vec<(Vec<Option<f64>>, Vec<Option<f64>>)> = courses
+    let curves: Vec<(Curve, Curve)> = courses
         .iter()
         .map(|course| {
             let bins = pooled(course.outcomes);
@@ -255,13 +258,13 @@ fn pooled(outcomes: &[Outcome]) -> Vec<Bin> {
     sums
 }
 
-fn occupancy(bins: &[Bin]) -> Vec<Option<f64>> {
+fn occupancy(bins: &[Bin]) -> Curve {
     bins.iter()
         .map(|bin| (bin.staffed_s > 0.0).then(|| 100.0 * bin.busy_s / bin.staffed_s))
         .collect()
 }
 
-fn abandonment(bins: &[Bin]) -> Vec<Option<f64>> {
+fn abandonment(bins: &[Bin]) -> Curve {
     (0..bins.len())
         .map(|last| {
             let hour = bins.get((last + 1).saturating_sub(HOUR_BINS)..=last)?;

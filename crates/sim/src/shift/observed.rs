@@ -269,6 +269,7 @@ impl Notes {
             max_lines: config.max_lines.max(1),
             drop_after_s: self.drop_after_s(),
             tells_ringing: false,
+            target: None,
         };
         scenario.check()?;
         Ok(Observed {

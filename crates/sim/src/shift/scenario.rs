@@ -47,6 +47,22 @@ pub struct Scenario {
     /// Policies are told when a line begins to ring.
     #[serde(default)]
     pub tells_ringing: bool,
+    /// What our own pacing should reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+}
+
+/// What is to be reached, in percent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// At least this occupancy.
+    pub occupancy: f64,
+    /// At most so many people not connected within 2 s, of those who answered.
+    pub late2: f64,
+    /// The same for any hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late2_hour: Option<f64>,
 }
 
 /// A campaign: who is called, and how calls go.
@@ -294,6 +310,7 @@ impl Scenario {
             max_lines: ten_thousand(),
             drop_after_s: None,
             tells_ringing: false,
+            target: None,
         }
     }
 
