@@ -16,8 +16,8 @@ ALTER TABLE campaigns ADD CHECK (mode IN ('progressive', 'power')),
     DROP COLUMN dial_order, DROP COLUMN filters, DROP COLUMN filters_version, DROP COLUMN schedule,
     DROP COLUMN activity, DROP COLUMN packs, DROP COLUMN hopper_min, DROP COLUMN amd,
     DROP COLUMN machine_flow_id, DROP COLUMN broadcast_flow_id;
-ALTER TABLE contact_phones DROP COLUMN type, DROP COLUMN zones, DROP COLUMN is_dead;
-DROP INDEX contacts_ready, contacts_waiting, contacts_by_person, contacts_by_list;
+ALTER TABLE contact_phones DROP COLUMN type, DROP COLUMN zones, DROP COLUMN is_dead, DROP COLUMN blocked_by;
+DROP INDEX contacts_ready, contacts_waiting, contacts_filtered, contacts_locked, contacts_by_person, contacts_by_list;
 ALTER TABLE contacts DROP CONSTRAINT contacts_status_check;
 UPDATE contacts SET status = 'pending' WHERE status IN ('ready', 'waiting', 'hopper', 'filtered', 'callback');
 UPDATE contacts SET status = 'called' WHERE status = 'blocked';
@@ -25,6 +25,6 @@ ALTER TABLE contacts ALTER COLUMN status SET DEFAULT 'pending',
     ADD CHECK (status IN ('pending', 'claimed', 'called', 'exhausted', 'qualified')),
     DROP COLUMN list_id, DROP COLUMN zones, DROP COLUMN time_zone, DROP COLUMN rank, DROP COLUMN priority,
     DROP COLUMN next_position, DROP COLUMN person_key, DROP COLUMN debt_key, DROP COLUMN filters_version,
-    DROP COLUMN blocked_by, DROP COLUMN locked_by, DROP COLUMN locked_until;
+    DROP COLUMN blocked_by, DROP COLUMN best_hour, DROP COLUMN locked_by, DROP COLUMN locked_until;
 CREATE INDEX contacts_to_dial ON contacts (campaign_id, next_attempt_at, id) WHERE status = 'pending';
 DROP TABLE lists;

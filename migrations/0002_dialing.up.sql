@@ -45,6 +45,8 @@ ALTER TABLE contacts
     ADD COLUMN filters_version integer,
     -- Why it is blocked: the rule.
     ADD COLUMN blocked_by text,
+    -- The hour of its own clock at which it is best reached.
+    ADD COLUMN best_hour smallint CHECK (best_hour BETWEEN 0 AND 23),
     -- A person works on it in their browser.
     ADD COLUMN locked_by text REFERENCES users ON DELETE SET NULL,
     ADD COLUMN locked_until timestamptz;
@@ -58,6 +60,9 @@ ALTER TABLE contacts
 -- The hopper is filled by walking this index per list and zone, up to its limit.
 CREATE INDEX contacts_ready ON contacts (campaign_id, list_id, zones, rank, id) WHERE status = 'ready';
 CREATE INDEX contacts_waiting ON contacts (campaign_id, next_attempt_at, id) WHERE status = 'waiting';
+-- Those left out under an older version of the filters are looked at again.
+CREATE INDEX contacts_filtered ON contacts (campaign_id, filters_version, id) WHERE status = 'filtered';
+CREATE INDEX contacts_locked ON contacts (campaign_id, locked_until) WHERE locked_until IS NOT NULL;
 CREATE INDEX contacts_by_person ON contacts (person_key) WHERE person_key IS NOT NULL;
 CREATE INDEX contacts_by_list ON contacts (list_id, id);
 
@@ -66,7 +71,9 @@ ALTER TABLE contact_phones
     ADD COLUMN type text NOT NULL DEFAULT 'other',
     ADD COLUMN zones text NOT NULL DEFAULT '',
     -- Found out of service: not tried again.
-    ADD COLUMN is_dead boolean NOT NULL DEFAULT false;
+    ADD COLUMN is_dead boolean NOT NULL DEFAULT false,
+    -- The rule that forbids this number for good.
+    ADD COLUMN blocked_by text;
 
 -- Chosen, ready to be claimed. A row whose lease is over goes back to its list.
 CREATE TABLE hopper (
@@ -76,16 +83,12 @@ CREATE TABLE hopper (
     position smallint NOT NULL,
     number text NOT NULL,
     zones text NOT NULL,
-    -- Smaller is claimed sooner: due callbacks come before everything else.
+    -- Smaller is claimed sooner.
     rank bigint NOT NULL,
-    -- A personal callback waits for this agent.
-    agent_id text REFERENCES users ON DELETE SET NULL,
-    callback_id uuid,
     leased_until timestamptz NOT NULL,
     added_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX hopper_next ON hopper (campaign_id, rank, contact_id) WHERE agent_id IS NULL;
-CREATE INDEX hopper_personal ON hopper (campaign_id, agent_id, rank, contact_id) WHERE agent_id IS NOT NULL;
+CREATE INDEX hopper_next ON hopper (campaign_id, rank, contact_id);
 CREATE INDEX hopper_leases ON hopper (campaign_id, leased_until);
 
 CREATE TABLE callbacks (

@@ -23,7 +23,10 @@ const ALLOWED: [(&str, &[&str]); 11] = [
         "strowger-api",
         &["strowger-core", "strowger-store", "strowger-realtime"],
     ),
-    ("strowger-sim", &["strowger-ami", "strowger-agi"]),
+    (
+        "strowger-sim",
+        &["strowger-core", "strowger-ami", "strowger-agi"],
+    ),
     (
         "strowger-testkit",
         &[

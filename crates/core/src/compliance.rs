@@ -4,6 +4,37 @@
 //! [`check`] decides from facts alone. The store gathers the facts and calls it inside the
 //! transaction that creates the attempt, under locks on the number, the person and the
 //! debt: two campaigns can never both believe that a cap has room.
+//!
+//! Where to look: [`Packs`] reads the rules of laws and authorities from the files of
+//! `compliance/`, [`OwnRules`] are those of a campaign, [`Packs::window_open`] is the quick
+//! question for a whole time zone, [`Packs::duties`] what pacing must keep, and
+//! what a day brings.
+
+mod calendar;
+mod check;
+mod consent;
+mod duties;
+mod error;
+mod own;
+mod pack;
+mod packs;
+mod read;
+#[cfg(test)]
+mod tests;
+mod week;
+
+pub use calendar::Calendar;
+pub use check::check;
+pub use consent::{CONTRACT, consent_in_force};
+pub use duties::Duties;
+pub use error::PackError;
+pub use own::{OwnCap, OwnRules};
+pub use pack::{
+    AbandonWindow, After, AppliesTo, Cap, ConsentRule, Counting, ListRule, PacingRule, Pack,
+    PackId, Period, Rest, Scope, Version, When, Window,
+};
+pub use packs::{Packs, SourceFile};
+pub use week::{Hours, Week, zone};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +86,8 @@ pub struct Purpose {
 pub struct Candidate {
     /// The number.
     pub number: PhoneNumber,
-    /// Every zone that the person may be in, IANA names. Windows must be open in all of them.
+    /// Every zone that the person may be in, IANA names. Windows must be open in all of
+    /// them. When empty, those of the number are taken.
     pub zones: Vec<String>,
     /// Whether the person asked for this very call (a callback).
     pub requested: bool,
@@ -68,6 +100,8 @@ pub struct Past {
     pub at: Timestamp,
     /// For what.
     pub activity: Activity,
+    /// The person had asked for it (a callback).
+    pub requested: bool,
     /// It reached the network's end: not busy at the carrier, out of service, failed or cancelled
     /// before it rang.
     pub placed: bool,
@@ -79,15 +113,15 @@ pub struct Past {
     pub abandoned: bool,
 }
 
-/// What is known, newest first in each list.
+/// What is known. The order in the lists does not matter.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// Attempts to this number, of all campaigns, back to [`Packs::lookback`].
     pub of_number: Vec<Past>,
     /// Attempts to this person, by any number. Empty when the person is not known.
     pub of_person: Vec<Past>,
-    /// Attempts about this debt. Empty when there is none.
-    pub of_debt: Vec<Past>,
+    /// Attempts about this debt; none when no debt is known: then the person counts.
+    pub of_debt: Option<Vec<Past>>,
     /// Consents and revocations, of the number or the person.
     pub consents: Vec<Consent>,
     /// Opt-outs that concern this campaign.
@@ -113,6 +147,8 @@ pub struct Consent {
     pub at: Timestamp,
     /// Until when it is good.
     pub expires_at: Option<Timestamp>,
+    /// How it was obtained, such as `form`, `written`, `call recording` or [`CONTRACT`].
+    pub source: String,
 }
 
 /// A person asked not to be contacted.
@@ -124,11 +160,26 @@ pub struct OptOut {
     pub at: Timestamp,
 }
 
+/// Whose do-not-call list it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DncKind {
+    /// Ours, for every campaign.
+    Internal,
+    /// Ours, for one campaign.
+    Campaign,
+    /// Taken from elsewhere, such as a national register. It is respected where a pack
+    /// names it, and everywhere when no installed pack does.
+    Imported,
+}
+
 /// A do-not-call list that holds the number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DoNotCall {
     /// Its id.
     pub list: String,
+    /// Whose it is.
+    pub kind: DncKind,
     /// Since when.
     pub since: Timestamp,
 }

@@ -166,6 +166,9 @@ text_id!(
     /// An inbound waiting line.
     QueueId, "que");
 text_id!(
+    /// A pool of caller ids.
+    CallerIdPoolId, "cip");
+text_id!(
     /// A business outcome that an agent chooses.
     QualificationId, "qual");
 

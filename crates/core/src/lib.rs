@@ -7,28 +7,36 @@
 //!
 //! Where to look:
 //! - [`switchboard`] holds calls, agents, campaigns and queues together;
-//! - [`call`], [`agent`], [`campaign`], [`disposition`], [`dialer`], [`breaker`] and
-//!   [`retry`] are its parts;
+//! - [`call`], [`agent`], [`campaign`], [`disposition`], [`dialer`], [`pacing`], [`breaker`]
+//!   and [`retry`] are its parts;
+//! - [`lists`] chooses and orders the contacts of a campaign, [`compliance`] says which of
+//!   them may be dialed, [`ledger`] keeps why;
 //! - [`ivr`] checks and runs the flows that inbound callers walk;
 //! - [`telephony`] are the words spoken with an adapter, [`record`] those with the
 //!   database, [`live`] those with people who watch.
 #![forbid(unsafe_code)]
 
+pub mod abandonment;
 pub mod agent;
+pub mod amd;
 pub mod breaker;
 pub mod call;
+pub mod caller_id;
 pub mod campaign;
 pub mod compliance;
 pub mod dialer;
 pub mod disposition;
 pub mod ids;
 pub mod ivr;
+pub mod ledger;
+pub mod lists;
 pub mod live;
 pub mod pacing;
 pub mod permission;
 pub mod phone;
 pub mod record;
 pub mod retry;
+pub mod statistics;
 pub mod switchboard;
 pub mod telephony;
 pub mod time;

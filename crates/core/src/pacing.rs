@@ -10,6 +10,19 @@
 
 use std::fmt::Debug;
 
+mod agents;
+mod answers;
+mod budget;
+mod decide;
+mod forecast;
+mod hazard;
+mod lines;
+mod state;
+mod tuning;
+
+pub use decide::Pacer;
+pub use state::State;
+
 /// What may name a line or an agent.
 pub trait Key: Clone + Ord + Debug {}
 impl<T: Clone + Ord + Debug> Key for T {}
@@ -37,6 +50,26 @@ pub struct Config {
     /// Share of machines' answers that are people (false positives of machine detection),
     /// upper bound: they count as abandoned people. 0 without detection.
     pub amd_false_positive: f64,
+    /// Longest time from dialing to ringing where the exchange does not tell
+    /// [`Event::Ringing`], in seconds: such a line is given up so much later.
+    pub setup_s: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            abandon_limit: 0.03,
+            threshold_s: 2.0,
+            window_s: 86_400.0,
+            ring_timeout_s: 26.0,
+            min_ring_s: 15.0,
+            max_lines: 10_000,
+            max_cps: 1_000.0,
+            boost: 1.0,
+            amd_false_positive: 0.0,
+            setup_s: 2.0,
+        }
+    }
 }
 
 /// Who answered.

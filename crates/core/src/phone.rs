@@ -1,9 +1,13 @@
 //! Phone numbers, always held in E.164.
 
+mod zones;
+
 use std::{fmt, str::FromStr, sync::Arc};
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region};
 use serde::{Deserialize, Serialize};
+
+pub use zones::{countries_of, country_of_zone, zones_of};
 
 /// A phone number in E.164, such as `+33639981234`.
 ///
@@ -71,6 +75,62 @@ impl PhoneNumber {
     }
 }
 
+/// What kind of line a number leads to, as its numbering plan says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NumberType {
+    /// A mobile phone.
+    Mobile,
+    /// A fixed line.
+    Fixed,
+    /// The plan does not tell fixed lines and mobile phones apart, as in North America.
+    FixedOrMobile,
+    /// Telephony over the Internet.
+    Voip,
+    /// Free for the caller.
+    TollFree,
+    /// Dearer than a plain call.
+    Premium,
+    /// Anything else, or not an assigned number.
+    Other,
+}
+
+impl NumberType {
+    /// The word for it in the database and in packs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mobile => "mobile",
+            Self::Fixed => "fixed",
+            Self::FixedOrMobile => "fixed-or-mobile",
+            Self::Voip => "voip",
+            Self::TollFree => "toll-free",
+            Self::Premium => "premium",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The type of a number, by the numbering plan of its country.
+pub fn number_type(number: &PhoneNumber) -> NumberType {
+    let Ok(parsed) = PHONE_NUMBER_UTIL.parse(number.as_str(), None) else {
+        return NumberType::Other;
+    };
+    match PHONE_NUMBER_UTIL.get_number_type(&parsed) {
+        PhoneNumberType::Mobile => NumberType::Mobile,
+        PhoneNumberType::FixedLine => NumberType::Fixed,
+        PhoneNumberType::FixedLineOrMobile => NumberType::FixedOrMobile,
+        PhoneNumberType::VoIP => NumberType::Voip,
+        PhoneNumberType::TollFree => NumberType::TollFree,
+        PhoneNumberType::PremiumRate => NumberType::Premium,
+        PhoneNumberType::SharedCost
+        | PhoneNumberType::PersonalNumber
+        | PhoneNumberType::Pager
+        | PhoneNumberType::UAN
+        | PhoneNumberType::VoiceMail
+        | PhoneNumberType::Unknown => NumberType::Other,
+    }
+}
+
 impl TryFrom<String> for PhoneNumber {
     type Error = InvalidPhone;
     fn try_from(text: String) -> Result<Self, InvalidPhone> {
@@ -132,6 +192,23 @@ mod tests {
             "+33639981234\r\nX: y",
         ] {
             assert!(PhoneNumber::parse(text, "FR").is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_type_of_a_number_is_what_its_numbering_plan_says() {
+        for (number, kind) in [
+            ("+33612345678", NumberType::Mobile),
+            ("+33142278186", NumberType::Fixed),
+            ("+33801234567", NumberType::TollFree),
+            ("+33899123456", NumberType::Premium),
+            ("+33912345678", NumberType::Voip),
+            ("+12015550123", NumberType::FixedOrMobile),
+            ("+442079460000", NumberType::Fixed),
+            ("+999123", NumberType::Other),
+        ] {
+            let number = PhoneNumber::try_from(number.to_owned()).unwrap();
+            assert_eq!(number_type(&number), kind, "{}", number.as_str());
         }
     }
 

@@ -14,6 +14,7 @@
 //! | `exchange` | the handle: faults, inbound calls, statistics |
 //! | `world` | the state, owned by one task: channels, bridges, dialing, the dialplan, AGI commands, manager actions |
 //! | `link`, `agi` | moving bytes of manager connections and sessions |
+//! | [`shift`] | apart from the exchange: simulated working days, to compare pacing policies |
 //!
 //! # What is like the real thing
 //!
@@ -62,6 +63,7 @@ mod config;
 mod exchange;
 mod frame;
 mod link;
+pub mod shift;
 mod stats;
 mod world;
 

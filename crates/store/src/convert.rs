@@ -48,3 +48,14 @@ pub(crate) fn int(value: u32) -> i32 {
 pub(crate) fn uint(value: i32) -> u32 {
     u32::try_from(value).unwrap_or(0)
 }
+
+/// Reads a JSON column, or a word that stands in JSON, as what it must be.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    value: serde_json::Value,
+) -> Result<T, Error> {
+    serde_json::from_value(value).map_err(|error| Error::Corrupt {
+        what,
+        detail: error.to_string(),
+    })
+}

@@ -9,7 +9,9 @@
 #![forbid(unsafe_code)]
 
 pub mod agents;
+pub mod amd;
 pub mod attempts;
+pub mod caller_ids;
 pub mod calls;
 pub mod campaigns;
 pub mod cluster;
@@ -17,7 +19,9 @@ pub mod contacts;
 mod convert;
 mod error;
 pub mod flows;
+pub mod hopper;
 pub mod inbound;
+pub mod ledger;
 pub mod restore;
 pub mod trunks;
 pub mod users;

@@ -1,0 +1,91 @@
+//! What was seen of machine detection and of abandoned calls, counted from the attempts.
+
+use strowger_core::{
+    abandonment::{Counts, Period},
+    amd::Calibration,
+    disposition::Disposition,
+    ids::CampaignId,
+    telephony::Amd,
+    time::Timestamp,
+};
+
+use crate::{Error, Store, convert::utc};
+
+impl Store {
+    /// What agents said of the verdicts of machine detection, for attempts of a campaign since a
+    /// moment.
+    ///
+    /// # Errors
+    /// When the database fails, or [`Error::Corrupt`] for a verdict that no version writes.
+    pub async fn amd_calibration(
+        &self,
+        campaign: &CampaignId,
+        since: Timestamp,
+    ) -> Result<Calibration, Error> {
+        let rows = sqlx::query!(
+            r#"SELECT amd AS "amd!", was_machine, count(*) AS "count!" FROM attempts
+             WHERE campaign_id = $1 AND created_at >= $2 AND amd IS NOT NULL GROUP BY 1, 2"#,
+            campaign.as_str(),
+            utc(since)
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut calibration = Calibration::default();
+        for row in rows {
+            calibration.observe_many(verdict(&row.amd)?, row.was_machine, count(row.count));
+        }
+        Ok(calibration)
+    }
+
+    /// What the abandoned call rate of a campaign is computed from: its attempts that were placed
+    /// within a period and have ended.
+    ///
+    /// A call that an agent heard and found a machine is counted nowhere; one of which the agent
+    /// said nothing counts as a person's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn abandonment_counts(
+        &self,
+        campaign: &CampaignId,
+        period: Period,
+    ) -> Result<Counts, Error> {
+        let row = sqlx::query!(
+            r#"SELECT
+                 count(*) FILTER (WHERE disposition IN ($4, $5) AND was_machine IS NOT TRUE) AS "served!",
+                 count(*) FILTER (WHERE disposition = $6) AS "abandoned!",
+                 count(*) FILTER (WHERE disposition = $7 AND was_machine IS NULL) AS "machine_verdicts!"
+             FROM attempts WHERE campaign_id = $1 AND created_at >= $2 AND created_at < $3"#,
+            campaign.as_str(),
+            utc(period.from),
+            utc(period.to),
+            Disposition::AnsweredHuman.as_str(),
+            Disposition::AnsweredHangup.as_str(),
+            Disposition::Abandoned.as_str(),
+            Disposition::AnsweredMachine.as_str()
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Counts {
+            served: count(row.served),
+            abandoned: count(row.abandoned),
+            machine_verdicts: count(row.machine_verdicts),
+        })
+    }
+}
+
+fn count(rows: i64) -> u64 {
+    u64::try_from(rows).unwrap_or(0)
+}
+
+fn verdict(text: &str) -> Result<Amd, Error> {
+    match text {
+        "human" => Ok(Amd::Human),
+        "machine" => Ok(Amd::Machine),
+        "not-sure" => Ok(Amd::NotSure),
+        other => Err(Error::Corrupt {
+            what: "attempts.amd",
+            detail: other.to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,183 @@
+//! Deciding on contacts one after another, each with what was decided before it.
+
+use sqlx::PgConnection;
+use strowger_core::{
+    compliance::{Candidate, Consulted, PackId, Packs, Past, Refusal, check, consent_in_force},
+    ids::{AttemptId, TrunkId},
+    ledger::{Decision, Dial, Entry},
+    pacing::Segment,
+    phone::{PhoneNumber, number_type},
+    switchboard::NewAttempt,
+    telephony::ServerName,
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+use super::{
+    facts::{Gathered, lock_keys},
+    terms::Terms,
+};
+use crate::{Error, hopper::Taken};
+
+/// With what, and when.
+pub(super) struct Line<'a> {
+    pub(super) trunk: &'a TrunkId,
+    pub(super) server: &'a ServerName,
+    pub(super) epoch: i64,
+    pub(super) pacing: &'a serde_json::Value,
+    pub(super) packs: &'a Packs,
+    pub(super) now: Timestamp,
+}
+
+/// What was decided about one contact.
+pub(super) struct Outcome<'a> {
+    pub(super) taken: &'a Taken,
+    pub(super) at: Timestamp,
+    pub(super) result: Result<NewAttempt, Refusal>,
+    caller_id_why: String,
+    candidate: Candidate,
+    consulted: Vec<Consulted>,
+    consent: Option<Uuid>,
+}
+
+/// Locks what the contacts concern, gathers what is known of it, and decides on each. As many
+/// `ids` must be given as contacts.
+pub(super) async fn decide<'a>(
+    db: &mut PgConnection,
+    terms: &Terms,
+    line: &Line<'_>,
+    taken: &'a [Taken],
+    ids: &[AttemptId],
+) -> Result<Vec<Outcome<'a>>, Error> {
+    if taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    lock_keys(db, taken).await?;
+    let mut known = Gathered::load(db, terms, line, taken).await?;
+    let mut outcomes = Vec::with_capacity(taken.len());
+    // A microsecond apart, so that no two attempts of a batch can be taken for one.
+    for (place, (taken, id)) in (0..).zip(taken.iter().zip(ids)) {
+        let at = after_micros(line.now, place);
+        let candidate = Candidate {
+            number: taken.number.clone(),
+            zones: taken.zones.clone(),
+            requested: taken.callback.is_some(),
+        };
+        let facts = known.facts(taken);
+        let verdict = check(
+            line.packs,
+            &terms.selected,
+            &terms.own,
+            &terms.purpose,
+            &candidate,
+            &facts,
+            at,
+        );
+        let result = match verdict.refusal {
+            Some(refusal) => Err(refusal),
+            None => Ok(new_attempt(*id, taken)),
+        };
+        if result.is_ok() {
+            known.add(taken, &placed(terms, &candidate, at));
+        }
+        outcomes.push(Outcome {
+            taken,
+            at,
+            result,
+            caller_id_why: "the campaign's own".to_owned(),
+            candidate,
+            consulted: verdict.consulted,
+            consent: consent_in_force(&facts.consents, &terms.purpose, at),
+        });
+    }
+    Ok(outcomes)
+}
+
+fn after_micros(now: Timestamp, micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(now.as_microsecond().saturating_add(micros)).unwrap_or(now)
+}
+
+fn new_attempt(attempt: AttemptId, taken: &Taken) -> NewAttempt {
+    NewAttempt {
+        attempt,
+        contact: taken.contact.clone(),
+        number: taken.number.clone(),
+        ordinal: taken.attempts_made + 1,
+        caller_id: None,
+        agent: taken.agent.clone(),
+        segment: segment(&taken.list, &taken.number),
+    }
+}
+
+/// An attempt that is about to be placed counts as placed.
+fn placed(terms: &Terms, candidate: &Candidate, at: Timestamp) -> Past {
+    Past {
+        at,
+        activity: terms.purpose.activity,
+        requested: candidate.requested,
+        placed: true,
+        conversation: false,
+        refused: false,
+        abandoned: false,
+    }
+}
+
+impl Outcome<'_> {
+    /// What the ledger keeps of it.
+    pub(super) fn entry(&self, terms: &Terms, line: &Line<'_>) -> Entry {
+        let decision = match &self.result {
+            Ok(new) => Decision::Dial(Dial {
+                attempt: new.attempt,
+                ordinal: new.ordinal,
+                caller_id: new.caller_id.clone().or_else(|| terms.caller_id.clone()),
+                caller_id_why: self.caller_id_why.clone(),
+                trunk: line.trunk.clone(),
+                server: line.server.clone(),
+                agent: new.agent.clone(),
+            }),
+            Err(refusal) => Decision::Refusal(refusal.clone()),
+        };
+        Entry {
+            campaign: terms.purpose.campaign.clone(),
+            contact: self.taken.contact.clone(),
+            number: self.taken.number.clone(),
+            at: self.at,
+            activity: terms.purpose.activity,
+            channel: terms.purpose.channel,
+            automated: terms.purpose.automated,
+            requested: self.candidate.requested,
+            zones: self.candidate.zones.clone(),
+            consulted: self.consulted.clone(),
+            consent: self.consent,
+            packs: terms
+                .selected
+                .iter()
+                .map(|id| version(line.packs, id, self.at))
+                .collect(),
+            pacing: line.pacing.clone(),
+            decision,
+        }
+    }
+}
+
+/// A pack and its version in force.
+fn version(packs: &Packs, id: &PackId, at: Timestamp) -> String {
+    match packs.get(id).map(|pack| pack.version(at)) {
+        Some(Some(version)) => format!("{id} {}", version.effective_from),
+        Some(None) => format!("{id}, no version in force"),
+        None => format!("{id}, not installed"),
+    }
+}
+
+/// Which contacts answer alike: those of one list and one type of number. FNV-1a, and never
+/// the 0 of contacts of which nobody knows.
+pub(super) fn segment(list: &str, number: &PhoneNumber) -> Segment {
+    let hash = list
+        .bytes()
+        .chain([0])
+        .chain(number_type(number).as_str().bytes())
+        .fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+    Segment(hash.max(1))
+}

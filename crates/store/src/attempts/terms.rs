@@ -1,0 +1,63 @@
+//! What a campaign says about whom it may dial.
+
+use sqlx::PgConnection;
+use strowger_core::{
+    compliance::{Channel, OwnRules, PackId, Purpose},
+    ids::CampaignId,
+    phone::PhoneNumber,
+};
+
+use super::facts::word;
+use crate::{
+    Error,
+    convert::{read, read_json},
+};
+
+/// The rules that a campaign goes by.
+pub(super) struct Terms {
+    pub(super) purpose: Purpose,
+    pub(super) selected: Vec<PackId>,
+    pub(super) own: OwnRules,
+    /// The number that it shows when none is chosen from a pool.
+    pub(super) caller_id: Option<PhoneNumber>,
+    /// The word of the purpose's activity in tables.
+    pub(super) activity: String,
+}
+
+impl Terms {
+    /// Reads them, and makes a change of runner wait for this transaction, and this for it.
+    pub(super) async fn lock(
+        db: &mut PgConnection,
+        campaign: &CampaignId,
+        epoch: i64,
+    ) -> Result<Self, Error> {
+        let row = sqlx::query!(
+            "SELECT epoch, mode, activity, packs, schedule, caller_id FROM campaigns
+             WHERE id = $1 AND state = 'running' FOR SHARE",
+            campaign.as_str()
+        )
+        .fetch_optional(db)
+        .await?
+        .filter(|row| row.epoch == epoch)
+        .ok_or(Error::Stale)?;
+        let channel = match row.mode.as_str() {
+            "broadcast" => Channel::Prerecorded,
+            _ => Channel::Voice,
+        };
+        Ok(Self {
+            purpose: Purpose {
+                campaign: campaign.clone(),
+                activity: word("campaigns.activity", row.activity.clone())?,
+                channel,
+                automated: !matches!(row.mode.as_str(), "preview" | "manual"),
+            },
+            selected: row.packs.into_iter().map(PackId).collect(),
+            own: read_json("campaigns.schedule", row.schedule)?,
+            caller_id: row
+                .caller_id
+                .map(|number| read("campaigns.caller_id", number))
+                .transpose()?,
+            activity: row.activity,
+        })
+    }
+}
