@@ -4,6 +4,7 @@
 //! carries its actions out. It waits for nothing but its own inputs: whatever takes time
 //! runs beside it and comes back as an input.
 
+mod asked;
 mod clock;
 mod flows;
 mod writer;
@@ -19,6 +20,7 @@ use std::{
 
 use strowger_api::{ExchangeStatus, Request};
 use strowger_core::{
+    compliance::Packs,
     ids::{AttemptId, CampaignId, TrunkId, UserId},
     record::Write,
     switchboard::{self, Action, Input, Refused, Restored, Switchboard},
@@ -68,6 +70,8 @@ pub struct Parts {
     pub requests: mpsc::Receiver<Request>,
     /// What the database knows of an earlier run.
     pub restored: Restored,
+    /// The rules that every attempt must keep.
+    pub packs: Arc<Packs>,
     /// Makes unique numbers.
     pub new_id: Arc<dyn Fn() -> Uuid + Send + Sync>,
     /// Where tasks run.
@@ -125,6 +129,7 @@ struct Exchange {
     results: mpsc::Sender<Input>,
     links: Vec<(ServerName, strowger_ami::Client)>,
     flows: Arc<FlowCache>,
+    packs: Arc<Packs>,
     new_id: Arc<dyn Fn() -> Uuid + Send + Sync>,
     tracker: TaskTracker,
     progress: Arc<Progress>,
@@ -150,6 +155,7 @@ pub async fn run(
         adapter,
         mut requests,
         restored,
+        packs,
         new_id,
         tracker,
     } = parts;
@@ -169,6 +175,7 @@ pub async fn run(
         results,
         links: adapter.links,
         flows: Arc::new(FlowCache::default()),
+        packs,
         new_id,
         tracker,
         progress,
@@ -342,14 +349,38 @@ impl Exchange {
                 };
                 self.claim(asked, count);
             }
-            Action::FindFlow { call, did } => {
+            Action::ClaimOne {
+                campaign,
+                epoch,
+                trunk,
+                server,
+                agent,
+                target,
+            } => {
+                let one = asked::One {
+                    campaign,
+                    epoch,
+                    trunk,
+                    server,
+                    agent,
+                    target,
+                };
+                self.claim_one(one);
+            }
+            Action::PickContact {
+                campaign,
+                agent,
+                until,
+            } => self.pick_contact(campaign, agent, until),
+            Action::LookAtList { campaign } => self.look_at_list(campaign),
+            Action::FindFlow { call, wanted } => {
                 let (flows, store, results) = (
                     Arc::clone(&self.flows),
                     self.store.clone(),
                     self.results.clone(),
                 );
                 self.tracker.spawn(async move {
-                    let route = flows.route(&store, &did).await;
+                    let route = flows.route(&store, &wanted).await;
                     let _ = results.send(Input::FlowFound { call, route }).await;
                 });
             }
@@ -376,6 +407,7 @@ impl Exchange {
         let ids: Vec<AttemptId> = (0..asked).map(|_| AttemptId((self.new_id)())).collect();
         let (store, results, now) = (self.store.clone(), self.results.clone(), self.clock.now());
         let (asked_before, mut done) = (self.writes_asked, self.writes_done.clone());
+        let packs = Arc::clone(&self.packs);
         self.tracker.spawn(async move {
             // A contact whose attempt has just ended is due, or due later, only once that is
             // written: a claim that overtook it would find the list used up.
@@ -393,6 +425,7 @@ impl Exchange {
                     ids: &ids,
                     agents: &request.agents,
                     pacing: &request.pacing,
+                    packs: &packs,
                     now,
                 })
                 .await;

@@ -151,9 +151,6 @@ text_id!(
     /// A SIP carrier or PBX link.
     TrunkId, "trk");
 text_id!(
-    /// A set of numbers to show to the people called.
-    CallerIdPoolId, "cip");
-text_id!(
     /// A place with its own trunk and extensions.
     SiteId, "sit");
 text_id!(

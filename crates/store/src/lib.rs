@@ -22,6 +22,7 @@ pub mod flows;
 pub mod hopper;
 pub mod inbound;
 pub mod ledger;
+mod preview;
 pub mod restore;
 pub mod trunks;
 pub mod users;

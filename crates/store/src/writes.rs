@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Postgres, Transaction};
 use strowger_core::{
+    ids::{ContactId, UserId},
     record::{AttemptEnd, CallRecord, Write},
     retry::AfterAttempt,
     telephony::Amd,
+    time::Timestamp,
 };
 
 use crate::{
@@ -198,6 +200,10 @@ async fn apply_one(db: &mut PgConnection, write: &Write) -> Result<Option<Event>
             .await?;
             event(*at, "agent.logged-out", session, json!({ "cause": cause }))
         }
+        Write::ContactReleased { contact, agent, at } => {
+            contact_released(db, contact, agent, *at).await?;
+            return Ok(None);
+        }
         Write::CampaignChanged {
             campaign,
             epoch,
@@ -253,14 +259,15 @@ async fn log(db: &mut PgConnection, events: &[Event]) -> Result<(), Error> {
 
 async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Result<(), Error> {
     let ended = sqlx::query!(
-        "UPDATE attempts SET disposition = $2, cause = $3, sip_code = $4, amd = $5, ended_at = $6
+        "UPDATE attempts SET disposition = $2, cause = $3, sip_code = $4, amd = $5, ended_at = $6, amd_cause = $7
          WHERE id = $1 AND ended_at IS NULL",
         end.attempt.0,
         end.disposition.as_str(),
         end.cause.and_then(|cause| i16::try_from(cause).ok()),
         end.sip_code.and_then(|code| i16::try_from(code).ok()),
         end.amd.map(amd_name),
-        utc(end.at)
+        utc(end.at),
+        end.amd_cause
     )
     .execute(&mut *db)
     .await?;
@@ -285,6 +292,28 @@ async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Result<(), Er
         end.disposition.as_str(),
         utc(end.at),
         uncounted
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A contact that was looked at and not dialed comes up again in a quarter of an hour: the
+/// next one to be looked at is another.
+async fn contact_released(
+    db: &mut PgConnection,
+    contact: &ContactId,
+    agent: &UserId,
+    at: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE contacts SET locked_by = NULL, locked_until = NULL, updated_at = $3,
+             next_attempt_at = CASE WHEN status = 'ready' THEN $3::timestamptz + interval '15 minutes' ELSE next_attempt_at END,
+             status = CASE WHEN status = 'ready' THEN 'waiting' ELSE status END
+         WHERE id = $1 AND locked_by = $2",
+        contact.as_str(),
+        agent.as_str(),
+        utc(at)
     )
     .execute(db)
     .await?;

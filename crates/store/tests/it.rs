@@ -9,7 +9,10 @@
     reason = "tests live outside, where the clock is"
 )]
 
-use std::{collections::BTreeMap, collections::HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::OnceLock,
+};
 
 use sqlx::Row as _;
 use strowger_core::{
@@ -18,7 +21,7 @@ use strowger_core::{
         CampaignSettings, CampaignState, DialOrder, DialingMode, MachineAction, PacingSettings,
         TrunkSettings,
     },
-    compliance::Activity,
+    compliance::{Activity, Packs},
     disposition::Disposition,
     ids::{AgentSessionId, AttemptId, CampaignId, ContactId, FlowId, TrunkId, UserId},
     permission::Role,
@@ -45,6 +48,11 @@ struct Scene {
 
 fn id() -> Uuid {
     Uuid::new_v4()
+}
+
+fn packs() -> &'static Packs {
+    static PACKS: OnceLock<Packs> = OnceLock::new();
+    PACKS.get_or_init(|| Packs::built_in().unwrap())
 }
 
 /// PostgreSQL keeps microseconds: a moment that survives the round trip.
@@ -174,6 +182,7 @@ impl Scene {
             ids,
             agents: &[],
             pacing: &serde_json::Value::Null,
+            packs: packs(),
             now: now(),
         }
     }
@@ -191,6 +200,7 @@ impl Scene {
             cause: Some(17),
             sip_code: Some(486),
             amd: None,
+            amd_cause: None,
             after,
             at: now(),
         };
