@@ -6,10 +6,12 @@ ALTER TABLE qualifications DROP COLUMN is_conversation, DROP COLUMN is_refusal, 
 DROP INDEX attempts_by_number, attempts_by_person, attempts_by_debt;
 ALTER TABLE attempts DROP COLUMN list_id, DROP COLUMN person_key, DROP COLUMN debt_key, DROP COLUMN caller_id,
     DROP COLUMN callback_id, DROP COLUMN conversation, DROP COLUMN refused, DROP COLUMN activity,
-    DROP COLUMN qualification_id, DROP COLUMN was_machine;
+    DROP COLUMN qualification_id, DROP COLUMN was_machine, DROP COLUMN amd_cause;
 ALTER TABLE campaigns DROP COLUMN caller_id_pool_id;
 DROP TABLE caller_ids, caller_id_pools, campaign_trunks, quotas, callbacks, hopper;
-ALTER TABLE campaigns DROP CONSTRAINT campaigns_mode_check;
+ALTER TABLE campaigns DROP CONSTRAINT campaigns_mode_check, DROP CONSTRAINT campaigns_state_check;
+UPDATE campaigns SET state = 'paused' WHERE state = 'draining';
+ALTER TABLE campaigns ADD CHECK (state IN ('stopped', 'running', 'paused', 'finished'));
 UPDATE campaigns SET mode = 'progressive' WHERE mode NOT IN ('progressive', 'power');
 ALTER TABLE campaigns ADD CHECK (mode IN ('progressive', 'power')),
     DROP COLUMN abandon_limit, DROP COLUMN abandon_window_s, DROP COLUMN min_ring_s, DROP COLUMN boost,

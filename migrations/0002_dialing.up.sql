@@ -123,8 +123,10 @@ CREATE TABLE quotas (
 
 -- === Campaigns ===
 
-ALTER TABLE campaigns DROP CONSTRAINT campaigns_mode_check;
+ALTER TABLE campaigns DROP CONSTRAINT campaigns_mode_check, DROP CONSTRAINT campaigns_state_check;
 ALTER TABLE campaigns
+    -- draining: no new calls; stopped once those in progress are over.
+    ADD CHECK (state IN ('stopped', 'running', 'paused', 'draining', 'finished')),
     ADD CHECK (mode IN ('predictive', 'progressive', 'power', 'preview', 'manual', 'broadcast')),
     -- Most people abandoned, as a fraction of those who answered, and over how long.
     ADD COLUMN abandon_limit double precision NOT NULL DEFAULT 0.03 CHECK (abandon_limit BETWEEN 0 AND 0.5),
@@ -198,7 +200,9 @@ ALTER TABLE attempts
     ADD COLUMN activity text NOT NULL DEFAULT 'service',
     ADD COLUMN qualification_id text REFERENCES qualifications ON DELETE SET NULL,
     -- The agent says that it was a machine or a person; null when nobody said.
-    ADD COLUMN was_machine boolean;
+    ADD COLUMN was_machine boolean,
+    -- Why machine detection said what it said, in the words of the exchange.
+    ADD COLUMN amd_cause text;
 CREATE INDEX attempts_by_number ON attempts (number, created_at DESC);
 CREATE INDEX attempts_by_person ON attempts (person_key, created_at DESC) WHERE person_key IS NOT NULL;
 CREATE INDEX attempts_by_debt ON attempts (debt_key, created_at DESC) WHERE debt_key IS NOT NULL;

@@ -4,6 +4,7 @@
 //! carries its actions out. It waits for nothing but its own inputs: whatever takes time
 //! runs beside it and comes back as an input.
 
+mod asked;
 mod clock;
 mod flows;
 mod writer;
@@ -348,14 +349,38 @@ impl Exchange {
                 };
                 self.claim(asked, count);
             }
-            Action::FindFlow { call, did } => {
+            Action::ClaimOne {
+                campaign,
+                epoch,
+                trunk,
+                server,
+                agent,
+                target,
+            } => {
+                let one = asked::One {
+                    campaign,
+                    epoch,
+                    trunk,
+                    server,
+                    agent,
+                    target,
+                };
+                self.claim_one(one);
+            }
+            Action::PickContact {
+                campaign,
+                agent,
+                until,
+            } => self.pick_contact(campaign, agent, until),
+            Action::LookAtList { campaign } => self.look_at_list(campaign),
+            Action::FindFlow { call, wanted } => {
                 let (flows, store, results) = (
                     Arc::clone(&self.flows),
                     self.store.clone(),
                     self.results.clone(),
                 );
                 self.tracker.spawn(async move {
-                    let route = flows.route(&store, &did).await;
+                    let route = flows.route(&store, &wanted).await;
                     let _ = results.send(Input::FlowFound { call, route }).await;
                 });
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use strowger_core::{
     ids::FlowId,
     ivr::{Flow, FlowGraph},
-    switchboard::InboundRoute,
+    switchboard::{FlowWanted, InboundRoute},
 };
 use strowger_store::{Store, inbound::Route};
 use tracing::error;
@@ -20,12 +20,16 @@ const KEPT: usize = 1_000;
 pub(super) struct FlowCache(Versions<(FlowId, i32), Arc<Flow>>);
 
 impl FlowCache {
-    /// The published flow of a number, if it has one that can be run.
-    pub(super) async fn route(&self, store: &Store, did: &str) -> Option<InboundRoute> {
-        let route = match store.route(did).await {
+    /// The published flow, if there is one that can be run.
+    pub(super) async fn route(&self, store: &Store, wanted: &FlowWanted) -> Option<InboundRoute> {
+        let found = match wanted {
+            FlowWanted::OfNumber(did) => store.route(did).await,
+            FlowWanted::Flow(id) => store.published_flow(id).await,
+        };
+        let route = match found {
             Ok(route) => route?,
             Err(error) => {
-                error!(%error, "Cannot look up the flow of a number");
+                error!(%error, "Cannot look up a flow");
                 return None;
             }
         };

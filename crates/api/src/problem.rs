@@ -279,7 +279,10 @@ impl From<Refused> for Problem {
         let text = refused.to_string();
         match refused {
             Refused::UnknownCall(_) | Refused::UnknownCampaign(_) => Self::not_found(text),
-            Refused::NotLoggedIn(_)
+            Refused::NotOfCampaign { .. } => Self::forbidden(text),
+            Refused::NotRunning(_)
+            | Refused::NoTrunk(_)
+            | Refused::NotLoggedIn(_)
             | Refused::AlreadyLoggedIn { .. }
             | Refused::StationInUse { .. }
             | Refused::WrongState { .. } => Self::conflict(text),

@@ -18,8 +18,8 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agents, audit, board, caller_ids, calls, campaigns, consents, contacts, dids, dnc, flows,
-        health, ledger, login, opt_outs, password, queues, stream, trunks, users,
+        agents, asked, audit, board, caller_ids, calls, campaigns, consents, contacts, dids, dnc,
+        flows, health, ledger, login, opt_outs, password, queues, stream, trunks, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -90,7 +90,7 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(password::change))
         .routes(routes!(trunks::list, trunks::create))
         .routes(routes!(campaigns::list, campaigns::create))
-        .routes(routes!(campaigns::show))
+        .routes(routes!(campaigns::show, campaigns::change))
         .routes(routes!(campaigns::set_agents))
         .routes(routes!(campaigns::start))
         .routes(routes!(campaigns::pause))
@@ -106,6 +106,12 @@ fn all() -> OpenApiRouter<Shared> {
             caller_ids::change_number,
             caller_ids::remove_number
         ))
+        .routes(routes!(campaigns::drain))
+        .routes(routes!(campaigns::boost))
+        .routes(routes!(asked::preview))
+        .routes(routes!(asked::dial_preview))
+        .routes(routes!(asked::skip_preview))
+        .routes(routes!(asked::dial))
         .routes(routes!(agents::list))
         .routes(routes!(agents::own))
         .routes(routes!(agents::log_in))

@@ -1,6 +1,7 @@
 //! One module per area.
 
 pub(crate) mod agents;
+pub(crate) mod asked;
 pub(crate) mod board;
 pub(crate) mod caller_ids;
 pub(crate) mod calls;

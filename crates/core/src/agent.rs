@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{AgentSessionId, CallId, CampaignId, QueueId, UserId},
+    ids::{AgentSessionId, CallId, CampaignId, ContactId, QueueId, TrunkId, UserId},
     telephony::{ChannelId, ServerName},
     time::Timestamp,
 };
@@ -18,6 +18,8 @@ pub enum AgentState {
     Offline,
     /// Waits for a call.
     Available,
+    /// Looks at a contact before it is dialed, or has asked for it to be dialed.
+    Preview,
     /// A call is being connected.
     Reserved,
     /// The station rings.
@@ -38,6 +40,7 @@ impl AgentState {
         match self {
             Self::Offline => "offline",
             Self::Available => "available",
+            Self::Preview => "preview",
             Self::Reserved => "reserved",
             Self::Ringing => "ringing",
             Self::OnCall => "on-call",
@@ -53,6 +56,7 @@ impl AgentState {
             Self::Paused(reason) => Some(reason),
             Self::Offline
             | Self::Available
+            | Self::Preview
             | Self::Reserved
             | Self::Ringing
             | Self::OnCall
@@ -66,6 +70,7 @@ impl AgentState {
         Some(match name {
             "offline" => Self::Offline,
             "available" => Self::Available,
+            "preview" => Self::Preview,
             "reserved" => Self::Reserved,
             "ringing" => Self::Ringing,
             "on-call" => Self::OnCall,
@@ -166,6 +171,19 @@ pub struct Login {
     pub queues: BTreeSet<QueueId>,
 }
 
+/// A contact that an agent looks at, or has asked to be dialed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// For which campaign.
+    pub campaign: CampaignId,
+    /// Whom, once the store has chosen.
+    pub contact: Option<ContactId>,
+    /// When it is taken from them, unless they have it dialed.
+    pub until: Timestamp,
+    /// It was asked to be dialed, through this trunk.
+    pub asked: Option<TrunkId>,
+}
+
 /// An agent with a session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Agent {
@@ -188,6 +206,10 @@ pub struct Agent {
     pub leg_missed: bool,
     /// The customer call, in the states that have one.
     pub call: Option<CallId>,
+    /// The contact, in [`AgentState::Preview`].
+    pub preview: Option<Preview>,
+    /// Why the last contact that they asked for was not dialed.
+    pub notice: Option<String>,
     /// What the agent becomes when nothing holds them any more.
     pub wish: Wish,
     /// Milliseconds spent on calls and wrapping up, and waiting, since login.
@@ -229,6 +251,8 @@ impl Agent {
             leg_up_since: None,
             leg_missed: false,
             call: None,
+            preview: None,
+            notice: None,
             wish: Wish::Pause(LOGGED_IN.to_owned()),
             busy_ms: 0,
             waiting_ms: 0,
@@ -252,7 +276,8 @@ impl Agent {
     pub fn account(&mut self, now: Timestamp) {
         let spent = crate::time::millis_between(self.since, now);
         match self.state {
-            AgentState::Reserved
+            AgentState::Preview
+            | AgentState::Reserved
             | AgentState::Ringing
             | AgentState::OnCall
             | AgentState::OnHold

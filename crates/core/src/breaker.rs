@@ -147,11 +147,14 @@ impl Breaker {
         }
     }
 
-    /// There is no line to probe with: the next that is asked for will be the probe.
-    pub fn probe_missing(&mut self, now: Timestamp) {
-        if self.state == State::Probing(None) {
+    /// There is no line to probe with: the next that is asked for will be the probe. Returns
+    /// whether one was asked for.
+    pub fn probe_missing(&mut self, now: Timestamp) -> bool {
+        let asked = self.state == State::Probing(None);
+        if asked {
             self.state = State::Resting { until: now };
         }
+        asked
     }
 
     /// A line told how the trunk is: when it was answered, or else when it ended. Returns

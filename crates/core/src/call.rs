@@ -104,6 +104,11 @@ pub struct InboundFacts {
     pub did: String,
     /// The caller's number, when presented.
     pub caller: Option<String>,
+}
+
+/// What a call did in a flow: a caller's, a broadcast's, a machine's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Walk {
     /// The flow that it runs and its version.
     pub flow: Option<(FlowId, i32)>,
     /// The queue that it waits or waited in.
@@ -154,6 +159,8 @@ pub struct Call {
     pub missed: bool,
     /// What was seen.
     pub signals: Signals,
+    /// What it did in a flow.
+    pub walk: Walk,
     /// When it began.
     pub started_at: Timestamp,
     /// When it was answered.
@@ -195,6 +202,7 @@ impl Call {
             alive: phase != Phase::Restored && phase != Phase::Dialing,
             missed: false,
             signals: Signals::default(),
+            walk: Walk::default(),
             started_at: now,
             answered_at: None,
             waiting_since: None,
@@ -248,10 +256,7 @@ impl Call {
 
     /// It has a flow to run.
     pub const fn has_flow(&self) -> bool {
-        match &self.kind {
-            Kind::Outbound(_) => false,
-            Kind::Inbound(facts) => facts.flow.is_some(),
-        }
+        self.walk.flow.is_some()
     }
 
     /// It still needs an agent, or will if it is answered.

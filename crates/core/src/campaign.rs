@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    amd::AmdParameters,
     compliance::Activity,
     ids::{CallerIdPoolId, CampaignId, FlowId, TrunkId},
     phone::PhoneNumber,
@@ -161,6 +162,8 @@ pub enum CampaignState {
     Running,
     /// Started and told to wait: calls in progress go on, no new ones are placed.
     Paused,
+    /// Told to stop once the calls in progress are over; no new ones are placed.
+    Draining,
     /// Every contact of the list has its final outcome.
     Finished,
 }
@@ -172,6 +175,7 @@ impl CampaignState {
             Self::Stopped => "stopped",
             Self::Running => "running",
             Self::Paused => "paused",
+            Self::Draining => "draining",
             Self::Finished => "finished",
         }
     }
@@ -190,6 +194,7 @@ impl FromStr for CampaignState {
             "stopped" => Ok(Self::Stopped),
             "running" => Ok(Self::Running),
             "paused" => Ok(Self::Paused),
+            "draining" => Ok(Self::Draining),
             "finished" => Ok(Self::Finished),
             other => Err(format!("unknown campaign state {other:?}")),
         }
@@ -296,6 +301,13 @@ impl CampaignSettings {
     /// The exchange that it dials through; none without a trunk.
     pub fn server(&self) -> Option<&ServerName> {
         self.trunks.first().map(|trunk| &trunk.server)
+    }
+
+    /// The arguments of the exchange's machine detection; empty for its own.
+    pub fn amd_arguments(&self) -> String {
+        let parameters: Result<AmdParameters, _> =
+            serde_json::from_value(self.amd_parameters.clone());
+        parameters.unwrap_or_default().arguments()
     }
 
     /// One of its trunks.

@@ -10,7 +10,7 @@ use crate::telephony::Amd;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Disposition {
-    /// A person answered and was connected to an agent.
+    /// A person answered and was connected to an agent, or heard a broadcast to its end.
     AnsweredHuman,
     /// A machine answered.
     AnsweredMachine,
@@ -115,6 +115,10 @@ pub struct Signals {
     pub bridged: bool,
     /// The verdict of answering machine detection.
     pub amd: Option<Amd>,
+    /// Why it said so, in the words of the exchange.
+    pub amd_cause: Option<String>,
+    /// The flow that it was dialed for ran to its end.
+    pub served: bool,
     /// We gave up finding an agent in the legal time.
     pub gave_up: bool,
     /// We gave it up after it had rung as long as it must: nobody had answered.
@@ -179,6 +183,8 @@ fn fuse_answered(signals: &Signals) -> Disposition {
         Disposition::AnsweredMachine
     } else if signals.gave_up {
         Disposition::Abandoned
+    } else if signals.served {
+        Disposition::AnsweredHuman
     } else if signals.unseen_end {
         Disposition::Unknown
     } else if signals.cancelled {
@@ -291,6 +297,27 @@ mod tests {
             }),
             Disposition::AnsweredHuman
         );
+    }
+
+    #[test]
+    fn a_person_who_heard_a_broadcast_to_its_end_was_reached_and_a_machine_was_not() {
+        let served = Signals {
+            answered: true,
+            served: true,
+            cause: Some(16),
+            ..Signals::default()
+        };
+        assert_eq!(fuse(&served), Disposition::AnsweredHuman);
+        let machine = Signals {
+            amd: Some(Amd::Machine),
+            ..served.clone()
+        };
+        assert_eq!(fuse(&machine), Disposition::AnsweredMachine);
+        let abandoned = Signals {
+            gave_up: true,
+            ..served
+        };
+        assert_eq!(fuse(&abandoned), Disposition::Abandoned);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{
     agent::{AgentState, LegMode},
     call::{Direction, Phase},
     campaign::{CampaignCounters, CampaignState, DialingMode},
-    ids::{AgentSessionId, CallId, CampaignId, QueueId, TrunkId, UserId},
+    ids::{AgentSessionId, CallId, CampaignId, ContactId, QueueId, TrunkId, UserId},
     telephony::ServerName,
     time::Timestamp,
 };
@@ -33,10 +33,27 @@ pub struct AgentView {
     pub reachable: bool,
     /// The call that they have.
     pub call_id: Option<CallId>,
+    /// The contact that they look at or have asked to be dialed.
+    pub preview: Option<PreviewView>,
+    /// Why the last contact that they asked for was not dialed.
+    pub notice: Option<String>,
     /// Milliseconds spent on calls and wrapping up since login.
     pub busy_ms: u64,
     /// Milliseconds spent waiting for a call since login.
     pub waiting_ms: u64,
+}
+
+/// A contact that an agent looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewView {
+    /// For which campaign.
+    pub campaign_id: CampaignId,
+    /// Whom, once one is chosen.
+    pub contact_id: Option<ContactId>,
+    /// When it is taken from them, unless they have it dialed.
+    pub until: Timestamp,
+    /// It was asked to be dialed.
+    pub asked: bool,
 }
 
 /// A call as the board shows it.
@@ -75,6 +92,8 @@ pub struct CampaignView {
     pub state: CampaignState,
     /// How it dials.
     pub mode: DialingMode,
+    /// A supervisor's wish to go faster or slower.
+    pub boost: f64,
     /// Lines out that have no agent yet.
     pub pending_lines: u32,
     /// Why it places no calls although it runs, apart from agents who are busy.

@@ -114,6 +114,15 @@ pub enum Write {
         /// When.
         at: Timestamp,
     },
+    /// An agent is done with a contact that was kept for them.
+    ContactReleased {
+        /// Which.
+        contact: ContactId,
+        /// By whom.
+        agent: UserId,
+        /// When.
+        at: Timestamp,
+    },
     /// A campaign changed state.
     CampaignChanged {
         /// Which.
@@ -142,6 +151,8 @@ pub struct AttemptEnd {
     pub sip_code: Option<u16>,
     /// What answering machine detection said.
     pub amd: Option<Amd>,
+    /// Why it said so, in the words of the exchange.
+    pub amd_cause: Option<String>,
     /// What becomes of the contact.
     pub after: AfterAttempt,
     /// When.

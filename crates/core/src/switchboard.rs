@@ -21,6 +21,7 @@ mod invariants;
 mod links;
 mod pacing;
 mod phases;
+mod preview;
 mod shares;
 #[cfg(test)]
 mod tests;
@@ -108,11 +109,32 @@ pub enum Input {
         /// Another runner has taken the campaign over.
         stale: bool,
     },
-    /// The flow of a DID was looked up.
+    /// A contact was chosen for an agent to look at, and is kept for them.
+    Picked {
+        /// For whom.
+        agent: UserId,
+        /// Whom they look at; none when nobody of the list may be dialed now.
+        contact: Option<ContactId>,
+    },
+    /// The one contact that an agent asked for was claimed, or refused.
+    ClaimedOne {
+        /// For whom.
+        agent: UserId,
+        /// The attempt, committed, or why there is none, for the agent to read.
+        attempt: Result<NewAttempt, String>,
+    },
+    /// The list of a campaign was looked at.
+    ListLookedAt {
+        /// Of which campaign.
+        campaign: CampaignId,
+        /// Nothing of it will ever be dialed, unless something is added or changed.
+        used_up: bool,
+    },
+    /// A flow was looked up.
     FlowFound {
         /// For which call.
         call: CallId,
-        /// The published flow, if the number has one.
+        /// The published flow, if there is one.
         route: Option<InboundRoute>,
     },
     /// What the database knows after a start, once, before anything else.
@@ -138,7 +160,36 @@ pub struct NewAttempt {
     pub segment: Segment,
 }
 
-/// Where an inbound call goes.
+/// Whom an agent wants to call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The contact.
+    pub contact: ContactId,
+    /// By which number.
+    pub number: Which,
+}
+
+/// Which number of a contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// The one whose turn it is.
+    Next,
+    /// The one in this place, from 0.
+    Position(i16),
+    /// This one, whether the contact has it or not.
+    Other(PhoneNumber),
+}
+
+/// Which flow is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlowWanted {
+    /// That of a number of ours which was dialed.
+    OfNumber(String),
+    /// This one, as published.
+    Flow(FlowId),
+}
+
+/// The flow that a call hears.
 #[derive(Debug, Clone)]
 pub struct InboundRoute {
     /// The flow.
@@ -177,12 +228,43 @@ pub enum Action {
         /// What pacing knew, for the ledger.
         pacing: serde_json::Value,
     },
-    /// Look the flow of a DID up; answered by [`Input::FlowFound`].
+    /// Choose a contact for an agent to look at and keep it for them; answered by
+    /// [`Input::Picked`].
+    PickContact {
+        /// Of which campaign.
+        campaign: CampaignId,
+        /// For whom.
+        agent: UserId,
+        /// Until when it is kept.
+        until: Timestamp,
+    },
+    /// Claim one contact for an agent who asked for it, and commit its attempt; answered by
+    /// [`Input::ClaimedOne`].
+    ClaimOne {
+        /// For which campaign.
+        campaign: CampaignId,
+        /// The epoch of this runner.
+        epoch: i64,
+        /// The trunk to write on the attempt.
+        trunk: TrunkId,
+        /// The exchange that will dial.
+        server: ServerName,
+        /// For whom.
+        agent: UserId,
+        /// Whom to call.
+        target: Target,
+    },
+    /// Find out whether the list of a campaign is used up; answered by [`Input::ListLookedAt`].
+    LookAtList {
+        /// Of which campaign.
+        campaign: CampaignId,
+    },
+    /// Look a flow up; answered by [`Input::FlowFound`].
     FindFlow {
         /// For which call.
         call: CallId,
-        /// The number that was dialed.
-        did: String,
+        /// Which flow.
+        wanted: FlowWanted,
     },
     /// Tell those who watch.
     Publish(Change),
@@ -221,6 +303,8 @@ struct Campaign {
     idle_until: Option<Timestamp>,
     /// The list is used up: the campaign is finished when its last call is closed.
     used_up: bool,
+    /// Its list is being looked at, because nobody is there to ask for contacts.
+    looking: bool,
     /// Contacts given back after failures of the carrier, and how often in a row.
     given_back: BTreeMap<ContactId, u8>,
 }
@@ -328,6 +412,9 @@ impl Switchboard {
                 asked,
                 stale,
             } => self.claim_failed(now, &campaign, asked, stale),
+            Input::Picked { agent, contact } => self.picked(now, &agent, contact),
+            Input::ClaimedOne { agent, attempt } => self.claimed_one(now, &agent, attempt),
+            Input::ListLookedAt { campaign, used_up } => self.list_looked_at(&campaign, used_up),
             Input::FlowFound { call, route } => self.flow_found(now, call, route),
             Input::Restored(restored) => self.restore(now, *restored),
         }
@@ -455,6 +542,7 @@ impl Switchboard {
             return;
         };
         agent.account(now);
+        let was_available = agent.state == AgentState::Available;
         agent.state = state.clone();
         agent.since = now;
         if !state.has_call() {
@@ -463,7 +551,7 @@ impl Switchboard {
         let write = Write::AgentChanged {
             session: agent.login.session,
             agent: id.clone(),
-            state,
+            state: state.clone(),
             cause,
             call: agent.call,
             at: now,
@@ -471,6 +559,11 @@ impl Switchboard {
         self.write(write);
         self.pace_agent(now, id);
         self.publish_agent(id);
+        if was_available && matches!(state, AgentState::Offline | AgentState::Paused(_)) {
+            // They may have been the last who could ask for contacts.
+            let work = self.agents.get(id).map(|agent| &agent.login.campaigns);
+            self.touched.extend(work.into_iter().flatten().cloned());
+        }
     }
 
     // === Campaigns and servers ===

@@ -115,6 +115,8 @@ pub enum SessionKind {
         attempt: AttemptId,
         /// The verdict of answering machine detection, when it ran.
         amd: Option<Amd>,
+        /// Why it said so, in the words of the exchange.
+        amd_cause: Option<String>,
     },
     /// A caller who dialed one of our numbers.
     Inbound {
@@ -277,6 +279,8 @@ pub enum SessionEvent {
     FlowEnded {
         /// Ids of the nodes walked.
         path: Vec<String>,
+        /// It came to its own end; false when the caller left it.
+        completed: bool,
     },
     /// The session is over, whoever ended it; the last event of a session.
     Closed,
@@ -343,8 +347,8 @@ pub enum OriginatePurpose {
     Customer {
         /// The attempt.
         attempt: AttemptId,
-        /// Run answering machine detection.
-        amd: bool,
+        /// Run answering machine detection, with these arguments of the exchange's own.
+        amd: Option<String>,
     },
     /// A nailed-up agent leg.
     AgentLeg,
@@ -362,6 +366,11 @@ pub enum SessionCommand {
     },
     /// Play a sound, then hang up.
     PlayAndHangUp {
+        /// The sound file, as Asterisk names it.
+        sound: String,
+    },
+    /// Wait until a machine has said its greeting, play a sound, then hang up.
+    LeaveMessage {
         /// The sound file, as Asterisk names it.
         sound: String,
     },

@@ -297,6 +297,11 @@ impl Hub {
         self.state().campaigns.get(id).cloned()
     }
 
+    /// The trunks that campaigns dial through.
+    pub fn trunks(&self) -> Vec<Arc<TrunkView>> {
+        entries(&self.state().trunks)
+    }
+
     /// How many watchers there are.
     pub fn watchers(&self) -> usize {
         self.changes.receiver_count()
@@ -382,6 +387,7 @@ mod tests {
             state: CampaignState::Running,
             mode: DialingMode::Progressive,
             waits_for: None,
+            boost: 1.0,
             pending_lines: 0,
             counters: CampaignCounters::default(),
         };

@@ -19,7 +19,7 @@ use strowger_core::{
     ids::{AttemptId, CampaignId, ContactId, TrunkId, UserId},
     ledger::Entry,
     phone::PhoneNumber,
-    switchboard::NewAttempt,
+    switchboard::{NewAttempt, Target, Which},
     telephony::ServerName,
     time::{Timestamp, after},
 };
@@ -91,26 +91,6 @@ pub struct OneRequest<'a> {
     pub packs: &'a Packs,
     /// The time.
     pub now: Timestamp,
-}
-
-/// Whom an agent wants to call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The contact.
-    pub contact: ContactId,
-    /// By which number.
-    pub number: Which,
-}
-
-/// Which number of a contact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
-    /// The one whose turn it is.
-    Next,
-    /// The one in this place, from 0.
-    Position(i16),
-    /// This one, whether the contact has it or not.
-    Other(PhoneNumber),
 }
 
 /// What a claim gave.

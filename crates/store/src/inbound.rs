@@ -120,6 +120,29 @@ impl Store {
         .transpose()
     }
 
+    /// The published version of a flow.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn published_flow(&self, id: &FlowId) -> Result<Option<Route>, Error> {
+        let row = sqlx::query!(
+            "SELECT f.id, v.version, v.graph
+             FROM flows f JOIN flow_versions v ON v.flow_id = f.id AND v.version = f.published_version
+             WHERE f.id = $1",
+            id.as_str()
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| {
+            Ok(Route {
+                flow: read("flows.id", row.id)?,
+                version: row.version,
+                graph: row.graph,
+            })
+        })
+        .transpose()
+    }
+
     /// Adds a queue or changes it; its members are replaced.
     ///
     /// # Errors

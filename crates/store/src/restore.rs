@@ -22,7 +22,7 @@ impl Store {
     /// # Errors
     /// When the database fails or holds what no version writes.
     pub async fn restore(&self) -> Result<Restored, Error> {
-        sqlx::query!("UPDATE campaigns SET epoch = epoch + 1 WHERE state IN ('running', 'paused')")
+        sqlx::query!("UPDATE campaigns SET epoch = epoch + 1 WHERE state IN ('running', 'paused', 'draining')")
             .execute(&self.pool)
             .await?;
         let mut restored = Restored::default();
@@ -74,6 +74,7 @@ impl Store {
                         trunk: read("attempts.trunk_id", row.trunk_id)?,
                         wanted_agent: None,
                     }),
+                    queue: None,
                     started_at: timestamp(row.created_at),
                     answered_at: row.answered_at.map(timestamp),
                     bridged: row.bridged_at.map(timestamp).zip(agent),
@@ -106,13 +107,8 @@ impl Store {
                     kind: Kind::Inbound(InboundFacts {
                         did: row.destination,
                         caller: row.source,
-                        flow: None,
-                        queue,
-                        max_wait_s: 0,
-                        voicemail: None,
-                        transferred_to: None,
-                        path: Vec::new(),
                     }),
+                    queue,
                     started_at: timestamp(row.started_at),
                     answered_at: Some(timestamp(row.started_at)),
                     bridged: row.bridged_at.map(timestamp).zip(agent),

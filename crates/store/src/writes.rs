@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Postgres, Transaction};
-use strowger_core::record::{CallRecord, Write};
+use strowger_core::{
+    ids::{ContactId, UserId},
+    record::{CallRecord, Write},
+    time::Timestamp,
+};
 
 use crate::{
     Error, Store,
@@ -195,6 +199,10 @@ async fn apply_one(db: &mut PgConnection, write: &Write) -> Result<Option<Event>
             .await?;
             event(*at, "agent.logged-out", session, json!({ "cause": cause }))
         }
+        Write::ContactReleased { contact, agent, at } => {
+            contact_released(db, contact, agent, *at).await?;
+            return Ok(None);
+        }
         Write::CampaignChanged {
             campaign,
             epoch,
@@ -242,6 +250,28 @@ async fn log(db: &mut PgConnection, events: &[Event]) -> Result<(), Error> {
         &kind,
         &subject,
         &payload
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A contact that was looked at and not dialed comes up again in a quarter of an hour: the
+/// next one to be looked at is another.
+async fn contact_released(
+    db: &mut PgConnection,
+    contact: &ContactId,
+    agent: &UserId,
+    at: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE contacts SET locked_by = NULL, locked_until = NULL, updated_at = $3,
+             next_attempt_at = CASE WHEN status = 'ready' THEN $3::timestamptz + interval '15 minutes' ELSE next_attempt_at END,
+             status = CASE WHEN status = 'ready' THEN 'waiting' ELSE status END
+         WHERE id = $1 AND locked_by = $2",
+        contact.as_str(),
+        agent.as_str(),
+        utc(at)
     )
     .execute(db)
     .await?;

@@ -212,6 +212,7 @@ impl Scene {
             cause: Some(17),
             sip_code: Some(486),
             amd: None,
+            amd_cause: None,
             after,
             at: now(),
         };

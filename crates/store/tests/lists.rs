@@ -194,6 +194,7 @@ impl Scene {
             cause: None,
             sip_code: None,
             amd: None,
+            amd_cause: None,
             after: then,
             at: self.now,
         };

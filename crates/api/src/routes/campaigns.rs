@@ -3,10 +3,11 @@
 mod run;
 mod settings;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use strowger_core::{
     campaign::TrunkSettings,
     ids::{CampaignId, UserId},
@@ -15,7 +16,10 @@ use strowger_core::{
 use strowger_store::campaigns::Campaign;
 use utoipa::ToSchema;
 
-pub(crate) use run::{__path_pause, __path_start, __path_stop, pause, start, stop};
+pub(crate) use run::{
+    __path_boost, __path_drain, __path_pause, __path_start, __path_stop, boost, drain, pause,
+    start, stop,
+};
 
 use self::settings::{CampaignBody, NewCampaign};
 use crate::{
@@ -135,6 +139,50 @@ pub(crate) async fn create(
         tracing::warn!(campaign.id = %campaign.settings.id, %error, "The switchboard does not know the new campaign yet");
     }
     Ok((StatusCode::CREATED, Data::of(campaign.into())))
+}
+
+/// Change a campaign
+///
+/// What is not named stays as it is. It takes effect on the next line that is dialed; calls in
+/// progress are not touched.
+#[utoipa::path(
+    patch, path = "/api/v1/campaigns/{id}", tag = "campaigns", params(("id" = String, Path)),
+    request_body(content = Object, description = "Any of the fields of a new campaign but its id"),
+    responses(
+        (status = 200, description = "Changed", body = Data<CampaignBody>),
+        (status = 404, description = "No such campaign", body = ProblemBody),
+        (status = 422, description = "Not valid; nothing was changed", body = ProblemBody),
+        (status = 503, description = "Changed in the database only, as the switchboard is busy or down: say it again", body = ProblemBody),
+    )
+)]
+pub(crate) async fn change(
+    _caller: May<EditCampaigns>,
+    State(app): State<Shared>,
+    Path(id): Path<CampaignId>,
+    Body(changes): Body<Map<String, Value>>,
+) -> Result<Json<Data<CampaignBody>>, Problem> {
+    let work = apply(Arc::clone(&app), id.clone(), changes);
+    Ok(Data::of(app.run(&id, work).await?.into()))
+}
+
+async fn apply(
+    app: Shared,
+    id: CampaignId,
+    changes: Map<String, Value>,
+) -> Result<Campaign, Problem> {
+    let current = find(&app, &id).await?;
+    let (state, epoch) = (current.state, current.epoch);
+    let merged = NewCampaign::changed(current.into(), changes)?;
+    let trunks = all_trunks(&app).await?;
+    let campaign = Campaign {
+        state,
+        epoch,
+        ..merged.check(&trunks, || id)?
+    };
+    app.api.store.update_campaign(&campaign).await?;
+    let configure = Command::Configure(Box::new(campaign.settings.clone()));
+    app.api.exchange.send(configure).await?;
+    Ok(campaign)
 }
 
 /// Set the agents of a campaign

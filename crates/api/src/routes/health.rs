@@ -9,7 +9,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use strowger_core::time::{Timestamp, millis_between};
+use strowger_core::{
+    ids::TrunkId,
+    live::TrunkState,
+    time::{Timestamp, millis_between},
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -46,6 +50,9 @@ pub(crate) struct Health {
     agents: usize,
     /// Every configured exchange.
     exchanges: Vec<ExchangeHealth>,
+    /// Trunks that fail and are left alone for a while.
+    #[schema(value_type = Vec<String>)]
+    resting_trunks: Vec<TrunkId>,
 }
 
 /// The link to one exchange.
@@ -93,6 +100,14 @@ pub(crate) async fn health(State(app): State<Shared>) -> Json<Health> {
         calls: status.stats.calls,
         agents: status.stats.agents,
         exchanges: exchanges.collect(),
+        resting_trunks: app
+            .api
+            .hub
+            .trunks()
+            .iter()
+            .filter(|trunk| trunk.state != TrunkState::Working)
+            .map(|trunk| trunk.id.clone())
+            .collect(),
     })
 }
 

@@ -2,7 +2,13 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use strowger_core::{campaign::TrunkSettings, ids::TrunkId, telephony::ServerName};
+use strowger_core::{
+    campaign::TrunkSettings,
+    ids::TrunkId,
+    live::{self, TrunkState},
+    telephony::ServerName,
+    time::Timestamp,
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -30,11 +36,20 @@ pub(crate) struct TrunkView {
     max_channels: u32,
     /// Most calls placed per second.
     max_calls_per_second: u32,
+    /// working, resting (it failed too often and is left alone) or probing (one line finds out
+    /// whether it works again); null when no campaign uses it.
+    #[schema(value_type = Option<String>)]
+    state: Option<TrunkState>,
+    /// When a resting trunk is tried again.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
 }
 
 impl TrunkView {
-    fn new(name: String, trunk: TrunkSettings) -> Self {
+    fn new(name: String, trunk: TrunkSettings, live: Option<&live::TrunkView>) -> Self {
         Self {
+            state: live.map(|live| live.state),
+            until: live.and_then(|live| live.until),
             id: trunk.id,
             name,
             server: trunk.server,
@@ -89,10 +104,14 @@ pub(crate) async fn list(
     State(app): State<Shared>,
 ) -> Result<Json<Page<TrunkView>>, Problem> {
     let trunks = app.api.store.trunks().await?;
+    let live = app.api.hub.trunks();
     Ok(Page::whole(
         trunks
             .into_iter()
-            .map(|(name, trunk)| TrunkView::new(name, trunk))
+            .map(|(name, trunk)| {
+                let live = live.iter().find(|live| live.id == trunk.id);
+                TrunkView::new(name, trunk, live.map(AsRef::as_ref))
+            })
             .collect(),
     ))
 }
@@ -131,7 +150,10 @@ pub(crate) async fn create(
     };
     let name = new.name.trim().to_owned();
     app.api.store.create_trunk(&name, &trunk).await?;
-    Ok((StatusCode::CREATED, Data::of(TrunkView::new(name, trunk))))
+    Ok((
+        StatusCode::CREATED,
+        Data::of(TrunkView::new(name, trunk, None)),
+    ))
 }
 
 /// The configured exchange with this name, or the default one.

@@ -94,6 +94,9 @@ impl TestApp {
                             Action::Write(write) => store.apply(&[write]).await.unwrap(),
                             Action::Telephony(_)
                             | Action::Claim { .. }
+                            | Action::ClaimOne { .. }
+                            | Action::PickContact { .. }
+                            | Action::LookAtList { .. }
                             | Action::FindFlow { .. } => {}
                         }
                     }

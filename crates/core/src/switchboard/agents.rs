@@ -250,12 +250,25 @@ impl Switchboard {
 
     /// The state that the agent entered at `since` has lasted long enough.
     pub(super) fn agent_overdue(&mut self, now: Timestamp, id: &UserId, since: Timestamp) {
-        let over = self
-            .agents
-            .get(id)
-            .is_some_and(|agent| agent.state == AgentState::WrapUp && agent.since == since);
-        if over {
-            self.rest(now, id, "wrap-up time over");
+        let Some(agent) = self.agents.get(id).filter(|agent| agent.since == since) else {
+            return;
+        };
+        let asked = agent.preview.as_ref().is_some_and(|p| p.asked.is_some());
+        match agent.state {
+            AgentState::WrapUp => self.rest(now, id, "wrap-up time over"),
+            // What was asked for is answered.
+            AgentState::Preview if !asked => {
+                self.end_preview(now, id);
+                self.rest(now, id, "preview time over");
+            }
+            AgentState::Preview
+            | AgentState::Offline
+            | AgentState::Available
+            | AgentState::Reserved
+            | AgentState::Ringing
+            | AgentState::OnCall
+            | AgentState::OnHold
+            | AgentState::Paused(_) => {}
         }
     }
 

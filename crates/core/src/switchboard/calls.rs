@@ -3,7 +3,7 @@
 use super::{HOLD_MS, Switchboard};
 use crate::{
     call::{Call, Direction, Kind, Phase},
-    campaign::MachineAction,
+    campaign::{CampaignSettings, DialingMode, MachineAction},
     ids::CallId,
     record::Write,
     telephony::{
@@ -204,12 +204,28 @@ impl Switchboard {
                 // Another channel says whose it is: whoever found the port takes no call over.
                 self.session_command(session, SessionCommand::HangUp);
             }
-            SessionKind::Dialer { attempt, amd } => {
-                self.customer_arrived(now, session, CallId::from(attempt), amd);
+            SessionKind::Dialer {
+                attempt,
+                amd,
+                amd_cause,
+            } => {
+                let id = CallId::from(attempt);
+                self.note_verdict(id, amd, amd_cause);
+                self.customer_arrived(now, session, id, amd);
             }
             SessionKind::Inbound { call, did, caller } => {
                 self.caller_arrived(now, session, server, channel, call, did, caller);
             }
+        }
+    }
+
+    fn note_verdict(&mut self, id: CallId, amd: Option<Amd>, cause: Option<String>) {
+        if let Some(call) = self.calls.get_mut(&id)
+            && call.direction() == Direction::Outbound
+            && amd.is_some()
+        {
+            call.signals.amd = amd;
+            call.signals.amd_cause = cause;
         }
     }
 
@@ -232,17 +248,9 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        call.signals.amd = amd.or(call.signals.amd);
         let gave_up = call.signals.gave_up;
         let talked = call.bridged_at.is_some();
         self.note_answered(now, id);
-        let campaign = self
-            .calls
-            .get(&id)
-            .and_then(Call::campaign)
-            .and_then(|c| self.campaigns.get(c))
-            .map(|c| &c.settings);
-        let machine_action = campaign.map_or(MachineAction::HangUp, |c| c.machine_action.clone());
         let stopping = self
             .calls
             .get(&id)
@@ -258,22 +266,45 @@ impl Switchboard {
             // The daemon was away while the message played: the dialplan brings the call back.
             return self.play_safe_harbour(now, id);
         }
-        match (amd, machine_action) {
-            (Some(Amd::Machine), MachineAction::HangUp) => {
-                self.set_phase(now, id, Phase::Ending);
-                self.session_command(session, SessionCommand::HangUp);
-            }
-            // The flow is looked up in the next step; until then the machine is hung up.
-            (Some(Amd::Machine), MachineAction::Flow { .. }) => {
-                self.set_phase(now, id, Phase::Ending);
-                self.session_command(session, SessionCommand::HangUp);
-            }
-            (Some(Amd::Machine), MachineAction::LeaveMessage { sound }) => {
-                self.set_phase(now, id, Phase::Message);
-                self.session_command(session, SessionCommand::PlayAndHangUp { sound });
-            }
-            (Some(Amd::Human | Amd::NotSure) | None, _) => self.set_phase(now, id, Phase::Waiting),
+        match amd {
+            Some(Amd::Machine) => self.machine_answered(now, id, session),
+            Some(Amd::Human | Amd::NotSure) | None => self.person_answered(now, id),
         }
+    }
+
+    fn machine_answered(&mut self, now: Timestamp, id: CallId, session: SessionId) {
+        let settings = self.settings_of(id);
+        let action = settings.map_or(MachineAction::HangUp, |c| c.machine_action.clone());
+        self.release_agent(now, id, "machine answered");
+        match action {
+            MachineAction::HangUp => {
+                self.set_phase(now, id, Phase::Ending);
+                self.session_command(session, SessionCommand::HangUp);
+            }
+            MachineAction::LeaveMessage { sound } => {
+                self.set_phase(now, id, Phase::Message);
+                self.session_command(session, SessionCommand::LeaveMessage { sound });
+            }
+            MachineAction::Flow { flow } => self.run_flow(now, id, flow),
+        }
+    }
+
+    fn person_answered(&mut self, now: Timestamp, id: CallId) {
+        let broadcast = self
+            .settings_of(id)
+            .filter(|settings| settings.mode == DialingMode::Broadcast)
+            .map(|settings| settings.broadcast_flow.clone());
+        match broadcast {
+            Some(Some(flow)) => self.run_flow(now, id, flow),
+            Some(None) => self.play_safe_harbour(now, id),
+            None => self.set_phase(now, id, Phase::Waiting),
+        }
+    }
+
+    /// The settings of the campaign of a call.
+    fn settings_of(&self, id: CallId) -> Option<&CampaignSettings> {
+        let campaign = self.calls.get(&id)?.campaign()?;
+        Some(&self.campaigns.get(campaign)?.settings)
     }
 
     /// The call is spoken to through this session from now on. An earlier one has no say any
@@ -285,8 +316,21 @@ impl Switchboard {
         if let Some(earlier) = call.session.replace(session) {
             self.by_session.remove(&earlier);
         }
+        // An agent for whom it was dialed waits for this very session.
+        let waits = match call.phase {
+            Phase::Dialing | Phase::Ringing | Phase::Answered => call.bridged_at.is_none(),
+            Phase::Restored
+            | Phase::Flow
+            | Phase::Waiting
+            | Phase::Connecting
+            | Phase::Bridged
+            | Phase::Message
+            | Phase::Ending => false,
+        };
         self.by_session.insert(session, id);
-        self.release_agent(now, id, "session replaced");
+        if !waits {
+            self.release_agent(now, id, "session replaced");
+        }
     }
 
     fn session_event(&mut self, now: Timestamp, session: SessionId, event: SessionEvent) {
@@ -299,13 +343,16 @@ impl Switchboard {
             SessionEvent::Voicemail {
                 path, duration_ms, ..
             } => {
-                self.inbound_fact(id, |facts| facts.voicemail = Some((path, duration_ms)));
+                self.note_walk(id, |walk| walk.voicemail = Some((path, duration_ms)));
             }
             SessionEvent::Transferred { number, .. } => {
-                self.inbound_fact(id, |facts| facts.transferred_to = Some(number));
+                self.note_walk(id, |walk| walk.transferred_to = Some(number));
             }
-            SessionEvent::FlowEnded { path } => {
-                self.inbound_fact(id, |facts| facts.path = path);
+            SessionEvent::FlowEnded { path, completed } => {
+                self.note_walk(id, |walk| walk.path = path);
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.signals.served = completed;
+                }
                 if self
                     .calls
                     .get(&id)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Switchboard;
+use super::{Switchboard, Target, Which};
 use crate::{
     agent::{Agent, AgentState, Leg, LegMode, Login, Wish},
     call::Phase,
@@ -46,6 +46,43 @@ pub enum Command {
     },
     /// Place no new calls.
     PauseCampaign(CampaignId),
+    /// Place no new calls; the campaign stops when the last call in progress is over.
+    Drain(CampaignId),
+    /// Go faster or slower from now on.
+    Boost {
+        /// Which campaign.
+        campaign: CampaignId,
+        /// 1 for neither, see [`crate::campaign::BOOSTS`].
+        boost: f64,
+    },
+    /// Show an agent the next contact of a list and keep it for them: no other call goes to
+    /// them meanwhile.
+    Preview {
+        /// Who.
+        agent: UserId,
+        /// For which campaign.
+        campaign: CampaignId,
+        /// For how long, in seconds; then the contact goes back.
+        seconds: u32,
+    },
+    /// Dial the contact that the agent looks at.
+    DialPreview {
+        /// Who.
+        agent: UserId,
+        /// By which number.
+        number: Which,
+    },
+    /// Give the contact that the agent looks at back.
+    SkipPreview(UserId),
+    /// Dial a contact that the agent chose.
+    DialFor {
+        /// Who.
+        agent: UserId,
+        /// For which campaign.
+        campaign: CampaignId,
+        /// Whom.
+        target: Target,
+    },
     /// Place no new calls and hang up those that are not answered.
     Stop(CampaignId),
     /// These agents, and no others, work for a campaign; a call in progress is not touched.
@@ -98,6 +135,20 @@ pub enum Refused {
         /// What to do instead.
         hint: &'static str,
     },
+    /// The campaign does not place calls.
+    #[error("campaign {0} does not run: start it first")]
+    NotRunning(CampaignId),
+    /// Calls of this campaign cannot be connected to the agent.
+    #[error("agent {agent} does not work for campaign {campaign} at its exchange")]
+    NotOfCampaign {
+        /// Who.
+        agent: UserId,
+        /// For which.
+        campaign: CampaignId,
+    },
+    /// No trunk takes a call at this moment.
+    #[error("no trunk of campaign {0} takes a call now: try again in a moment")]
+    NoTrunk(CampaignId),
     /// No such campaign is loaded.
     #[error("campaign {0} is not known here")]
     UnknownCampaign(CampaignId),
@@ -144,6 +195,28 @@ impl Switchboard {
                 Ok(())
             }
             Command::PauseCampaign(campaign) => self.halt(now, &campaign, CampaignState::Paused),
+            Command::Drain(campaign) => self.halt(now, &campaign, CampaignState::Draining),
+            Command::Boost { campaign, boost } => {
+                let entry = self
+                    .campaigns
+                    .get_mut(&campaign)
+                    .ok_or_else(|| Refused::UnknownCampaign(campaign.clone()))?;
+                entry.settings.pacing.boost = boost;
+                self.touch(&campaign);
+                Ok(())
+            }
+            Command::Preview {
+                agent,
+                campaign,
+                seconds,
+            } => self.preview(now, &agent, campaign, seconds),
+            Command::DialPreview { agent, number } => self.dial_preview(now, &agent, number),
+            Command::SkipPreview(agent) => self.skip_preview(now, &agent),
+            Command::DialFor {
+                agent,
+                campaign,
+                target,
+            } => self.dial_for(now, &agent, campaign, target),
             Command::Stop(campaign) => {
                 self.halt(now, &campaign, CampaignState::Stopped)?;
                 self.cancel_unanswered(now, &campaign);
@@ -228,7 +301,7 @@ impl Switchboard {
         Ok(())
     }
 
-    fn logged_in(&mut self, agent: &UserId) -> Result<&mut Agent, Refused> {
+    pub(super) fn logged_in(&mut self, agent: &UserId) -> Result<&mut Agent, Refused> {
         self.agents
             .get_mut(agent)
             .ok_or_else(|| Refused::NotLoggedIn(agent.clone()))
@@ -258,7 +331,8 @@ impl Switchboard {
             AgentState::Available | AgentState::Paused(_) | AgentState::WrapUp => {
                 self.set_agent(now, id, AgentState::Paused(reason), "pause");
             }
-            AgentState::Reserved
+            AgentState::Preview
+            | AgentState::Reserved
             | AgentState::Ringing
             | AgentState::OnCall
             | AgentState::OnHold
@@ -283,7 +357,9 @@ impl Switchboard {
     fn log_out(&mut self, now: Timestamp, id: &UserId) -> Result<(), Refused> {
         let agent = self.logged_in(id)?;
         agent.wish = Wish::LogOut;
-        if !agent.state.has_call() {
+        // An attempt that is on its way is dialed for them or given back first.
+        let asked = agent.preview.as_ref().is_some_and(|p| p.asked.is_some());
+        if !agent.state.has_call() && !asked {
             self.close_session(now, id, "log-out");
         }
         Ok(())
@@ -291,6 +367,7 @@ impl Switchboard {
 
     /// Ends the session of an agent who has no call.
     pub(super) fn close_session(&mut self, now: Timestamp, id: &UserId, cause: &'static str) {
+        self.end_preview(now, id);
         self.set_agent(now, id, AgentState::Offline, cause);
         let Some(agent) = self.agents.remove(id) else {
             return;

@@ -25,22 +25,48 @@ impl Switchboard {
         if self.waiting.is_empty() {
             return;
         }
+        self.release_unreachable(now);
         for (id, agent) in self.pairs() {
             self.connect(now, id, &agent);
         }
     }
 
-    /// Waiting calls in their order, each with the agent who has been idle longest.
+    /// Agents for whom a call was dialed and who cannot be reached when it is answered: whoever
+    /// answered gets another agent.
+    fn release_unreachable(&mut self, now: Timestamp) {
+        let lost = |call: &&Call| {
+            let agent = call.agent.as_ref().and_then(|id| self.agents.get(id));
+            agent.is_some_and(|agent| !agent.reachable())
+        };
+        let waiting = self
+            .waiting
+            .iter()
+            .filter_map(|(_, _, id)| self.calls.get(id));
+        let lost: Vec<CallId> = waiting.filter(lost).map(|call| call.id).collect();
+        for id in lost {
+            self.release_agent(now, id, "station lost");
+        }
+    }
+
+    /// Waiting calls in their order, each with the agent whom it was dialed for, or else with the agent who has been idle longest.
     ///
     /// Idle agents are laid out once by what they serve, so this is linear in the waiting
     /// calls and in what the idle agents serve.
     fn pairs(&self) -> Vec<(CallId, UserId)> {
         let mut wanted: BTreeMap<Skill<'_>, VecDeque<&UserId>> = BTreeMap::new();
-        let waiting: Vec<(CallId, Skill<'_>)> = self
+        let mut pairs = Vec::new();
+        let mut waiting: Vec<(CallId, Skill<'_>)> = Vec::new();
+        for call in self
             .waiting
             .iter()
-            .filter_map(|(_, _, id)| Some((*id, self.skill_wanted(self.calls.get(id)?)?)))
-            .collect();
+            .filter_map(|(_, _, id)| self.calls.get(id))
+        {
+            match (self.skill_wanted(call), &call.agent) {
+                (Some(_), Some(agent)) => pairs.push((call.id, agent.clone())),
+                (Some(skill), None) => waiting.push((call.id, skill)),
+                (None, _) => {}
+            }
+        }
         for (_, skill) in &waiting {
             wanted.entry(*skill).or_default();
         }
@@ -65,7 +91,6 @@ impl Switchboard {
             }
         }
         let mut taken: BTreeSet<&UserId> = BTreeSet::new();
-        let mut pairs = Vec::new();
         for (id, skill) in waiting {
             let Some(agents) = wanted.get_mut(&skill) else {
                 continue;
@@ -86,12 +111,11 @@ impl Switchboard {
         // Before an exchange has told what it has, an agent taken over from the run before
         // may be talking on it.
         self.servers.get(&call.server)?;
-        match &call.kind {
-            Kind::Outbound(facts) => Some(Skill::Campaign(&call.server, &facts.campaign)),
-            Kind::Inbound(facts) => facts
-                .queue
-                .as_ref()
-                .map(|queue| Skill::Queue(&call.server, queue)),
+        // A flow may lead to a queue whatever began it.
+        match (&call.walk.queue, &call.kind) {
+            (Some(queue), _) => Some(Skill::Queue(&call.server, queue)),
+            (None, Kind::Outbound(facts)) => Some(Skill::Campaign(&call.server, &facts.campaign)),
+            (None, Kind::Inbound(_)) => None,
         }
     }
 
@@ -162,7 +186,7 @@ impl Switchboard {
         if agent.is_some() {
             call.talked_to.clone_from(&agent);
         }
-        let kind = call.kind.clone();
+        let (kind, queue) = (call.kind.clone(), call.walk.queue.clone());
         // Also without an agent whom we know: a conversation found after a restart goes on.
         self.set_phase(now, id, Phase::Bridged);
         let Some(agent) = agent else {
@@ -180,10 +204,10 @@ impl Switchboard {
                     counters.answered_human += 1;
                 });
             }
-            Kind::Inbound(facts) if !known => self.write(Write::InboundBridged {
+            Kind::Inbound(_) if !known => self.write(Write::InboundBridged {
                 call: id,
                 agent,
-                queue: facts.queue,
+                queue,
                 at,
             }),
             Kind::Inbound(_) => {}

@@ -51,6 +51,7 @@ impl Switchboard {
                         claim: None,
                         idle_until: None,
                         used_up: false,
+                        looking: false,
                         given_back: BTreeMap::new(),
                     },
                 );
@@ -113,7 +114,7 @@ impl Switchboard {
                 Some(entry) => entry,
                 None => lines.of.entry(facts.campaign.clone()).or_default(),
             };
-            entry.pending += u32::from(call.needs_agent());
+            entry.pending += u32::from(self.speaks_for_an_agent(call, &facts.campaign));
             let open = u32::from(call.ended_at.is_none());
             entry.open += open;
             match lines.on_trunk.get_mut(&facts.trunk) {
@@ -121,16 +122,43 @@ impl Switchboard {
                 None => _ = lines.on_trunk.insert(facts.trunk.clone(), open),
             }
         }
-        for claim in self.campaigns.values().filter_map(|c| c.claim.as_ref()) {
-            *lines.on_trunk.entry(claim.trunk.clone()).or_default() += claim.count;
+        let asked = self
+            .agents
+            .values()
+            .filter_map(|agent| agent.preview.as_ref()?.asked.as_ref());
+        let asked = asked.map(|trunk| (trunk, 1));
+        let claims = self.campaigns.values().filter_map(|c| c.claim.as_ref());
+        for (trunk, count) in claims.map(|claim| (&claim.trunk, claim.count)).chain(asked) {
+            *lines.on_trunk.entry(trunk.clone()).or_default() += count;
         }
         lines
+    }
+
+    /// Channels of each trunk in use or asked for. O(calls).
+    pub(super) fn lines_on_trunks(&self) -> BTreeMap<TrunkId, u32> {
+        self.lines().on_trunk
+    }
+
+    /// A line that takes an agent if it is answered. Those of a broadcast take none before
+    /// somebody asks for one.
+    fn speaks_for_an_agent(&self, call: &Call, campaign: &CampaignId) -> bool {
+        let waits = call.phase == Phase::Waiting;
+        call.needs_agent() && (waits || !self.is_broadcast(campaign))
+    }
+
+    fn is_broadcast(&self, id: &CampaignId) -> bool {
+        let campaign = self.campaigns.get(id);
+        campaign.is_some_and(|c| c.settings.mode == DialingMode::Broadcast)
     }
 
     /// Lines of a campaign that have no agent yet: asked for, dialing, ringing, answered.
     fn pending_lines(&self, id: &CampaignId, lines: &AllLines) -> u32 {
         let open = lines.of.get(id).map_or(0, |lines| lines.pending);
-        let claiming = self.campaigns.get(id).map_or(0, Campaign::claiming);
+        let claiming = if self.is_broadcast(id) {
+            0
+        } else {
+            self.campaigns.get(id).map_or(0, Campaign::claiming)
+        };
         open.saturating_add(claiming)
     }
 
@@ -141,12 +169,17 @@ impl Switchboard {
     /// Predictive campaigns ask for what their pacers want, whoever is free.
     /// O(calls + agents × their campaigns), and nothing but O(agents) while all are busy.
     pub(super) fn dial(&mut self, now: Timestamp) {
-        let runs = |c: &Campaign| c.state == CampaignState::Running;
+        let runs =
+            |c: &Campaign| c.state == CampaignState::Running && c.settings.mode.dials_by_itself();
         if self.draining || !self.campaigns.values().any(runs) {
             return;
         }
         self.pace(now);
-        if !self.lines_are_owed() && !self.agents.values().any(Agent::can_take_call) {
+        let alone = |c: &Campaign| runs(c) && c.settings.mode == DialingMode::Broadcast;
+        let wanted = self.lines_are_owed()
+            || self.agents.values().any(Agent::can_take_call)
+            || self.campaigns.values().any(alone);
+        if !wanted {
             return;
         }
         let mut lines = self.lines();
@@ -167,6 +200,7 @@ impl Switchboard {
             if !self.may_ask(now, &id) {
                 continue;
             }
+            let broadcast = self.is_broadcast(&id);
             let available = shares.take(index, u32::MAX);
             let asked = self.ask_for_lines(
                 now,
@@ -175,7 +209,8 @@ impl Switchboard {
                 pending,
                 &mut lines,
             );
-            shares.give_back(index, available.saturating_sub(asked));
+            let taken = if broadcast { 0 } else { asked };
+            shares.give_back(index, available.saturating_sub(taken));
         }
     }
 
@@ -292,7 +327,7 @@ impl Switchboard {
     }
 
     /// The agents who can take a call of this campaign now.
-    fn agents_of(&self, id: &CampaignId) -> Vec<UserId> {
+    pub(super) fn agents_of(&self, id: &CampaignId) -> Vec<UserId> {
         let server = self.campaigns.get(id).and_then(|c| c.settings.server());
         self.agents
             .values()
@@ -365,6 +400,7 @@ impl Switchboard {
         let Some(campaign) = self.campaigns.get_mut(id) else {
             return;
         };
+        campaign.looking = false;
         if let Some(claim) = &mut campaign.claim {
             claim.recheck = Some(claim.recheck.map_or(due, |at| at.min(due)));
         }
@@ -403,7 +439,9 @@ impl Switchboard {
             timeout_ms: settings.ring_timeout_s.saturating_mul(1_000),
             purpose: OriginatePurpose::Customer {
                 attempt: new.attempt,
-                amd: settings.amd,
+                // Who listens already needs no machine to.
+                amd: (settings.amd && settings.mode.dials_by_itself())
+                    .then(|| settings.amd_arguments()),
             },
         };
         let mut call = Call::new(
@@ -419,7 +457,7 @@ impl Switchboard {
                 epoch: campaign.epoch,
                 segment: new.segment,
                 trunk: trunk.id.clone(),
-                wanted_agent: new.agent,
+                wanted_agent: new.agent.clone(),
             }),
             Phase::Dialing,
             now,
@@ -436,8 +474,66 @@ impl Switchboard {
             self.customer_gone(now, call_id);
             return;
         }
+        if let Some(agent) = &new.agent {
+            self.reserve(now, call_id, agent);
+        }
         self.set_phase(now, call_id, Phase::Dialing);
         self.telephony_command(telephony::Command::Originate(originate));
+    }
+
+    /// A campaign without a call in progress may be over.
+    fn review_idle(&mut self, now: Timestamp, id: &CampaignId) {
+        let asked = |agent: &Agent| {
+            let preview = agent.preview.as_ref();
+            preview.is_some_and(|p| p.asked.is_some() && p.campaign == *id)
+        };
+        if self.agents.values().any(asked) {
+            return;
+        }
+        let Some(campaign) = self.campaigns.get(id).filter(|c| c.claim.is_none()) else {
+            return;
+        };
+        match campaign.state {
+            CampaignState::Running if campaign.used_up => {
+                self.set_campaign(now, id, CampaignState::Finished);
+            }
+            CampaignState::Running => self.look_at_list(id),
+            CampaignState::Draining => self.set_campaign(now, id, CampaignState::Stopped),
+            CampaignState::Stopped | CampaignState::Paused | CampaignState::Finished => {}
+        }
+    }
+
+    /// Whoever dials asks for contacts and learns when there are none any more. With nobody
+    /// there to dial for, the list is looked at instead.
+    fn look_at_list(&mut self, id: &CampaignId) {
+        let nobody = self.agents_of(id).is_empty();
+        let Some(campaign) = self.campaigns.get_mut(id) else {
+            return;
+        };
+        let asks = match campaign.settings.mode {
+            // Its agents choose whom to call, also without a list.
+            DialingMode::Manual => return,
+            DialingMode::Broadcast => true,
+            DialingMode::Preview => false,
+            DialingMode::Predictive | DialingMode::Progressive | DialingMode::Power => !nobody,
+        };
+        if !asks && !campaign.looking {
+            campaign.looking = true;
+            self.act(Action::LookAtList {
+                campaign: id.clone(),
+            });
+        }
+    }
+
+    pub(super) fn list_looked_at(&mut self, id: &CampaignId, used_up: bool) {
+        let Some(campaign) = self.campaigns.get_mut(id) else {
+            return;
+        };
+        // Contacts that came meanwhile took the question back.
+        if std::mem::take(&mut campaign.looking) && used_up && campaign.claim.is_none() {
+            campaign.used_up = true;
+            self.touch(id);
+        }
     }
 
     /// Tells of the campaigns that something happened to, and finishes those whose list is
@@ -448,11 +544,8 @@ impl Switchboard {
         }
         let lines = self.lines();
         for id in std::mem::take(&mut self.touched) {
-            let done = self.campaigns.get(&id).is_some_and(|c| {
-                c.state == CampaignState::Running && c.used_up && c.claim.is_none()
-            });
-            if done && !lines.of.contains_key(&id) {
-                self.set_campaign(now, &id, CampaignState::Finished);
+            if !lines.of.contains_key(&id) {
+                self.review_idle(now, &id);
             }
             let pending = self.pending_lines(&id, &lines);
             self.publish_campaign(now, &id, pending);

@@ -91,7 +91,6 @@ impl Switchboard {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
-        let inbound = call.direction() == Direction::Inbound;
         match call.phase {
             Phase::Dialing | Phase::Ringing => self.look_again(now, id, OVERDUE_MS),
             Phase::Flow if !call.has_flow() && call.session.is_some() => {
@@ -105,7 +104,7 @@ impl Switchboard {
                 self.look_again(now, id, OVERDUE_MS);
             }
             Phase::Ending => self.close(now, id),
-            Phase::Waiting if inbound => self.queue_timed_out(now, id),
+            Phase::Waiting if call.walk.queue.is_some() => self.queue_timed_out(now, id),
             Phase::Waiting => self.play_safe_harbour(now, id),
             Phase::Answered | Phase::Connecting | Phase::Message => self.hang_up_customer(now, id),
         }
@@ -140,9 +139,12 @@ impl Switchboard {
             self.by_session.remove(&session);
         }
         let ended_at = *call.ended_at.get_or_insert(now);
+        if self.waited_too_long(&call, ended_at) {
+            call.signals.gave_up = true;
+        }
         let disposition = match &call.kind {
             Kind::Outbound(_) => Some(fuse(&call.signals)),
-            Kind::Inbound(facts) => inbound_disposition(&call, facts.queue.is_some()),
+            Kind::Inbound(_) => inbound_disposition(&call, call.walk.queue.is_some()),
         };
         if let (Kind::Outbound(facts), Some(disposition)) = (&call.kind, disposition) {
             let facts = facts.clone();
@@ -174,23 +176,42 @@ impl Switchboard {
                 cause: call.signals.cause,
                 sip_code: call.signals.sip_code,
                 amd: call.signals.amd,
+                amd_cause: call.signals.amd_cause.clone(),
                 after: after_attempt,
                 at: ended_at,
             }));
-            self.count_end(&facts.campaign, disposition, after_attempt, ended_at);
+            self.count_end(&facts.campaign, &call, disposition, after_attempt);
             self.pace_end(now, &call, disposition);
         }
         self.write(Write::CallClosed(record_of(&call, disposition, ended_at)));
         self.act(super::Action::Publish(Change::CallGone { id }));
     }
 
+    /// Whether a person who was called, and asked for an agent in a flow, waited longer than a
+    /// person may and got none.
+    fn waited_too_long(&self, call: &Call, ended_at: Timestamp) -> bool {
+        let limit = call
+            .campaign()
+            .and_then(|id| self.campaigns.get(id))
+            .map(|campaign| campaign.settings.abandon_after_ms);
+        match (limit, call.waiting_since) {
+            (Some(limit), Some(since)) => {
+                call.walk.queue.is_some()
+                    && call.bridged_at.is_none()
+                    && millis_between(since, ended_at) >= limit
+            }
+            (None, _) | (_, None) => false,
+        }
+    }
+
     fn count_end(
         &mut self,
         campaign: &crate::ids::CampaignId,
+        call: &Call,
         disposition: Disposition,
         after_attempt: AfterAttempt,
-        ended_at: Timestamp,
     ) {
+        let ended_at = call.ended_at.unwrap_or(call.since);
         match after_attempt {
             AfterAttempt::Retry(due) => self.list_has_more(campaign, due),
             AfterAttempt::GiveBack => self.list_has_more(campaign, ended_at),
@@ -199,8 +220,7 @@ impl Switchboard {
         self.count(campaign, |counters| {
             counters.ended += 1;
             // Those who were connected were counted then.
-            let human_without_agent =
-                disposition.is_human() && disposition != Disposition::AnsweredHuman;
+            let human_without_agent = disposition.is_human() && !call.signals.bridged;
             counters.answered_human += u64::from(human_without_agent);
             counters.answered_machine += u64::from(disposition == Disposition::AnsweredMachine);
             counters.abandoned += u64::from(disposition == Disposition::Abandoned);
@@ -231,10 +251,10 @@ fn record_of(call: &Call, disposition: Option<Disposition>, ended_at: Timestamp)
         agent: call.talked_to.clone(),
         source: None,
         destination: String::new(),
-        flow: None,
-        queue: None,
-        path: Vec::new(),
-        transferred_to: None,
+        flow: call.walk.flow.clone(),
+        queue: call.walk.queue.clone(),
+        path: call.walk.path.clone(),
+        transferred_to: call.walk.transferred_to.clone(),
         started_at: call.started_at,
         answered_at: call.answered_at,
         waiting_since: call.waiting_since,
@@ -244,7 +264,7 @@ fn record_of(call: &Call, disposition: Option<Disposition>, ended_at: Timestamp)
         disposition,
         cause: call.signals.cause,
         recording: call.recording.clone().filter(|_| call.bridged_at.is_some()),
-        voicemail: None,
+        voicemail: call.walk.voicemail.clone(),
     };
     match &call.kind {
         Kind::Outbound(facts) => CallRecord {
@@ -257,11 +277,6 @@ fn record_of(call: &Call, disposition: Option<Disposition>, ended_at: Timestamp)
         Kind::Inbound(facts) => CallRecord {
             source: facts.caller.clone(),
             destination: facts.did.clone(),
-            flow: facts.flow.clone(),
-            queue: facts.queue.clone(),
-            path: facts.path.clone(),
-            transferred_to: facts.transferred_to.clone(),
-            voicemail: facts.voicemail.clone(),
             ..base
         },
     }

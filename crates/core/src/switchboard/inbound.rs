@@ -1,12 +1,12 @@
-//! Callers: flows and queues.
+//! Flows and queues: of callers, and of those who answer a broadcast.
 
-use super::{Action, InboundRoute, Switchboard};
+use super::{Action, FlowWanted, InboundRoute, Switchboard};
 use crate::{
-    call::{Call, Direction, InboundFacts, Kind, Phase},
-    ids::{CallId, QueueId},
+    call::{Call, Direction, InboundFacts, Kind, Phase, Walk},
+    ids::{CallId, FlowId, QueueId},
     ivr::QueueOutcome,
     record::Write,
-    telephony::{ChannelId, ServerName, SessionCommand, SessionId},
+    telephony::{Amd, ChannelId, ServerName, SessionCommand, SessionId},
     time::Timestamp,
 };
 
@@ -40,12 +40,6 @@ impl Switchboard {
                 let facts = InboundFacts {
                     did: did.clone(),
                     caller: caller.clone(),
-                    flow: None,
-                    queue: None,
-                    max_wait_s: 0,
-                    voicemail: None,
-                    transferred_to: None,
-                    path: Vec::new(),
                 };
                 let call = Call::new(
                     new_id,
@@ -71,7 +65,20 @@ impl Switchboard {
         self.take_session(now, id, session);
         self.note_answered(now, id);
         self.set_phase(now, id, Phase::Flow);
-        self.act(Action::FindFlow { call: id, did });
+        self.act(Action::FindFlow {
+            call: id,
+            wanted: FlowWanted::OfNumber(did),
+        });
+    }
+
+    /// Lets whoever answered hear a flow.
+    pub(super) fn run_flow(&mut self, now: Timestamp, id: CallId, flow: FlowId) {
+        self.release_agent(now, id, "flow");
+        self.set_phase(now, id, Phase::Flow);
+        self.act(Action::FindFlow {
+            call: id,
+            wanted: FlowWanted::Flow(flow),
+        });
     }
 
     pub(super) fn flow_found(&mut self, now: Timestamp, id: CallId, route: Option<InboundRoute>) {
@@ -87,11 +94,9 @@ impl Switchboard {
             flow,
         }) = route
         else {
-            self.set_phase(now, id, Phase::Message);
-            let sound = NO_SERVICE.to_owned();
-            return self.session_command(session, SessionCommand::PlayAndHangUp { sound });
+            return self.no_flow(now, id, session);
         };
-        self.inbound_fact(id, |facts| facts.flow = Some((flow_id, version)));
+        self.note_walk(id, |walk| walk.flow = Some((flow_id, version)));
         self.set_phase(now, id, Phase::Flow);
         let recording = format!("voicemail-{id}");
         self.session_command(session, SessionCommand::RunFlow { flow, recording });
@@ -103,13 +108,30 @@ impl Switchboard {
             .is_some_and(|call| call.direction() == Direction::Inbound)
     }
 
-    pub(super) fn inbound_fact(&mut self, id: CallId, set: impl FnOnce(&mut InboundFacts)) {
-        if let Some(Call {
-            kind: Kind::Inbound(facts),
-            ..
-        }) = self.calls.get_mut(&id)
-        {
-            set(facts);
+    /// The flow that a call was to hear is not there.
+    fn no_flow(&mut self, now: Timestamp, id: CallId, session: SessionId) {
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        match (call.direction(), call.signals.amd) {
+            (Direction::Inbound, _) => {
+                self.set_phase(now, id, Phase::Message);
+                let sound = NO_SERVICE.to_owned();
+                self.session_command(session, SessionCommand::PlayAndHangUp { sound });
+            }
+            (Direction::Outbound, Some(Amd::Machine)) => {
+                self.set_phase(now, id, Phase::Ending);
+                self.session_command(session, SessionCommand::HangUp);
+            }
+            (Direction::Outbound, Some(Amd::Human | Amd::NotSure) | None) => {
+                self.play_safe_harbour(now, id);
+            }
+        }
+    }
+
+    pub(super) fn note_walk(&mut self, id: CallId, set: impl FnOnce(&mut Walk)) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            set(&mut call.walk);
         }
     }
 
@@ -123,10 +145,12 @@ impl Switchboard {
         // A flow may lead through several queues; each wait is measured on its own.
         call.waiting_since = None;
         let server = call.server.clone();
-        let staffed = self.queue_has_agents(&server, &queue);
-        self.inbound_fact(id, |facts| {
-            facts.queue = Some(queue);
-            facts.max_wait_s = max_wait_s;
+        // No agent is kept busy by a machine.
+        let machine = call.signals.amd == Some(Amd::Machine);
+        let staffed = !machine && self.queue_has_agents(&server, &queue);
+        self.note_walk(id, |walk| {
+            walk.queue = Some(queue);
+            walk.max_wait_s = max_wait_s;
         });
         if staffed {
             self.set_phase(now, id, Phase::Waiting);
@@ -141,6 +165,12 @@ impl Switchboard {
 
     fn leave_queue(&mut self, now: Timestamp, id: CallId, outcome: QueueOutcome) {
         self.set_phase(now, id, Phase::Flow);
+        if let Some(call) = self.calls.get_mut(&id)
+            && call.direction() == Direction::Outbound
+        {
+            // A person whom we called asked for an agent and got none.
+            call.signals.gave_up = true;
+        }
         if let Some(session) = self.calls.get(&id).and_then(|call| call.session) {
             self.session_command(session, SessionCommand::LeaveQueue { outcome });
         }

@@ -91,6 +91,9 @@ impl Witness {
             Action::Telephony(_)
             | Action::Write(_)
             | Action::Claim { .. }
+            | Action::ClaimOne { .. }
+            | Action::PickContact { .. }
+            | Action::LookAtList { .. }
             | Action::FindFlow { .. }
             | Action::Publish(_) => None,
         }

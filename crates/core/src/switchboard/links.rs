@@ -7,7 +7,7 @@ use crate::{
     agent::{Agent, AgentState, LEG_LOST, Leg, LegMode, Login, Wish},
     call::{Call, Kind, Phase},
     campaign::{CampaignSettings, CampaignState},
-    ids::{CallId, UserId},
+    ids::{CallId, QueueId, UserId},
     telephony::{ChannelId, ChannelOwner, LiveChannel, ServerName},
     time::{Timestamp, after, millis_between},
 };
@@ -37,6 +37,8 @@ pub struct RestoredCall {
     pub channel: ChannelId,
     /// Its kind.
     pub kind: Kind,
+    /// The queue that it waited or waits in.
+    pub queue: Option<QueueId>,
     /// When it began.
     pub started_at: Timestamp,
     /// When it was answered.
@@ -103,6 +105,7 @@ impl Switchboard {
             AgentState::Paused(reason) if reason != LEG_LOST => Wish::Pause(reason),
             AgentState::Paused(_)
             | AgentState::Available
+            | AgentState::Preview
             | AgentState::Reserved
             | AgentState::Ringing
             | AgentState::OnCall
@@ -136,11 +139,13 @@ impl Switchboard {
             server,
             channel,
             kind,
+            queue,
             started_at,
             answered_at,
             bridged,
         } = restored;
         let mut call = Call::new(id, server, channel.clone(), kind, Phase::Restored, now);
+        call.walk.queue = queue;
         call.started_at = started_at;
         call.answered_at = answered_at;
         call.signals.answered = answered_at.is_some();

@@ -93,7 +93,8 @@ fn agent_event(id: &UserId, state: &AgentState) -> Event<CallId, UserId> {
     let id = id.clone();
     match state {
         AgentState::Available => Event::AgentAvailable(id),
-        AgentState::Reserved
+        AgentState::Preview
+        | AgentState::Reserved
         | AgentState::Ringing
         | AgentState::OnCall
         | AgentState::OnHold => Event::AgentBusy(id),

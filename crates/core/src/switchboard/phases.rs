@@ -67,8 +67,11 @@ impl Switchboard {
             Phase::Answered => HAND_OVER_MS,
             Phase::Waiting => {
                 let limit = match &call.kind {
-                    Kind::Outbound(_) => campaign.map_or(2_000, |c| c.abandon_after_ms),
-                    Kind::Inbound(facts) => u64::from(facts.max_wait_s) * 1_000,
+                    Kind::Outbound(_) if call.walk.queue.is_none() => {
+                        campaign.map_or(2_000, |c| c.abandon_after_ms)
+                    }
+                    // It asked for an agent in a flow, and hears music.
+                    Kind::Outbound(_) | Kind::Inbound(_) => u64::from(call.walk.max_wait_s) * 1_000,
                 };
                 return after(call.waiting_since.unwrap_or(now), limit);
             }

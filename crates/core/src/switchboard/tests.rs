@@ -7,6 +7,7 @@ mod harness;
 mod inbound;
 mod invariants;
 mod links;
+mod modes;
 mod outbound;
 mod predictive;
 mod properties;

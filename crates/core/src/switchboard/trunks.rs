@@ -116,7 +116,8 @@ impl Switchboard {
         trunk.rate.give_back(missing);
         match probe {
             Some(attempt) => trunk.breaker.probe_dialed(attempt),
-            None => trunk.breaker.probe_missing(now),
+            None if trunk.breaker.probe_missing(now) => self.trunk_changed(now, id),
+            None => {}
         }
     }
 

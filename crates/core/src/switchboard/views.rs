@@ -5,7 +5,7 @@ use crate::{
     call::{Kind, Phase},
     campaign::CampaignState,
     ids::{CallId, CampaignId, UserId},
-    live::{AgentView, CallView, CampaignView, Change},
+    live::{AgentView, CallView, CampaignView, Change, PreviewView},
     time::Timestamp,
 };
 
@@ -22,6 +22,13 @@ impl Switchboard {
                 leg_mode: agent.login.leg_mode,
                 reachable: agent.reachable(),
                 call_id: agent.call,
+                preview: agent.preview.as_ref().map(|preview| PreviewView {
+                    campaign_id: preview.campaign.clone(),
+                    contact_id: preview.contact.clone(),
+                    until: preview.until,
+                    asked: preview.asked.is_some(),
+                }),
+                notice: agent.notice.clone(),
                 busy_ms: agent.busy_ms,
                 waiting_ms: agent.waiting_ms,
             };
@@ -33,18 +40,16 @@ impl Switchboard {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
-        let (number, did, queue_id) = match &call.kind {
-            Kind::Outbound(facts) => (Some(facts.number.to_string()), None, None),
-            Kind::Inbound(facts) => {
-                let queue = facts.queue.clone().filter(|_| call.phase == Phase::Waiting);
-                (facts.caller.clone(), Some(facts.did.clone()), queue)
-            }
+        let queue_id = call.walk.queue.clone();
+        let (number, did) = match &call.kind {
+            Kind::Outbound(facts) => (Some(facts.number.to_string()), None),
+            Kind::Inbound(facts) => (facts.caller.clone(), Some(facts.did.clone())),
         };
         let view = CallView {
             id,
             direction: call.direction(),
             campaign_id: call.campaign().cloned(),
-            queue_id,
+            queue_id: queue_id.filter(|_| call.phase == Phase::Waiting),
             number,
             did,
             phase: call.phase,
@@ -63,6 +68,7 @@ impl Switchboard {
                 name: campaign.settings.name.clone(),
                 state: campaign.state,
                 mode: campaign.settings.mode,
+                boost: campaign.settings.pacing.boost,
                 pending_lines,
                 waits_for: runs.then(|| self.waits_for(now, campaign)).flatten(),
                 counters: campaign.counters,

@@ -43,9 +43,11 @@ pub(super) async fn run(
             Err(error) => break Err(error),
         }
     };
+    // Whoever hangs up in the middle of a prompt ends it with an error.
+    let completed = result.is_ok() && !call.session.is_hung_up();
     let path = state.path().iter().map(ToString::to_string).collect();
     call.shared
-        .tell_session(call.id, SessionEvent::FlowEnded { path })
+        .tell_session(call.id, SessionEvent::FlowEnded { path, completed })
         .await;
     result?;
     call.set_done(true).await?;
@@ -274,7 +276,11 @@ async fn wait_in_queue(
                 return Ok(Input::QueueEnded(outcome));
             }
             Some(SessionCommand::HangUp) => return Ok(Input::QueueEnded(QueueOutcome::Connected)),
-            Some(SessionCommand::PlayAndHangUp { .. } | SessionCommand::RunFlow { .. }) => {}
+            Some(
+                SessionCommand::PlayAndHangUp { .. }
+                | SessionCommand::LeaveMessage { .. }
+                | SessionCommand::RunFlow { .. },
+            ) => {}
             None => return Ok(Input::CallerHungUp),
         }
     }

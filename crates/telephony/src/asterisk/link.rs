@@ -267,7 +267,11 @@ async fn place(client: Client, originate: Originate) -> Option<Event> {
             "s",
             vec![
                 ("STROWGER_ATTEMPT".to_owned(), attempt.to_string()),
-                ("STROWGER_AMD".to_owned(), u8::from(amd).to_string()),
+                (
+                    "STROWGER_AMD".to_owned(),
+                    u8::from(amd.is_some()).to_string(),
+                ),
+                ("STROWGER_AMD_ARGS".to_owned(), amd.unwrap_or_default()),
             ],
         ),
         OriginatePurpose::AgentLeg => ("strowger-agent", "leg", Vec::new()),

@@ -1,6 +1,6 @@
 //! One call that the dialplan handed over.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use strowger_agi::{CommandError, ExecResult, Session};
 use strowger_core::{
@@ -18,6 +18,12 @@ use super::{QUICK, Shared, flow};
 
 /// The variable that tells the dialplan not to offer a call again; see `dialplan/README.md`.
 const DONE: &str = "STROWGER_DONE";
+
+/// Arguments of `WaitForSilence`: 1,500 ms of silence, once, awaited for 30 s.
+const GREETING_OVER: [&str; 3] = ["1500", "1", "30"];
+
+/// Longer than that takes.
+const GREETING: Duration = Duration::from_secs(40);
 
 /// A session and what it needs to be steered.
 pub(super) struct Steered {
@@ -102,6 +108,10 @@ fn purpose(session: &Session, shared: &Shared) -> Option<(ChannelId, SessionKind
             SessionKind::Dialer {
                 attempt: environment.arg(1)?.parse().ok()?,
                 amd: environment.arg(2).and_then(amd),
+                amd_cause: environment
+                    .arg(3)
+                    .filter(|cause| !cause.is_empty())
+                    .map(bounded),
             },
             environment.arg(4),
         ),
@@ -162,6 +172,7 @@ impl Steered {
                     self.connect(&target, record.as_deref()).await
                 }
                 SessionCommand::PlayAndHangUp { sound } => self.play_and_hang_up(&sound).await,
+                SessionCommand::LeaveMessage { sound } => self.leave_message(&sound).await,
                 SessionCommand::RunFlow { flow, recording } => {
                     flow::run(&mut self, &flow, &recording).await
                 }
@@ -264,6 +275,22 @@ impl Steered {
         self.session
             .set_variable(DONE, if done { "1" } else { "0" })
             .await
+    }
+
+    /// Speaks to a machine after its greeting and its beep: once it has been silent for a
+    /// second and a half, or after half a minute in any case.
+    async fn leave_message(&mut self, sound: &str) -> Result<(), CommandError> {
+        match self
+            .session
+            .exec_within("WaitForSilence", &GREETING_OVER, Some(GREETING))
+            .await
+        {
+            Ok(_) => {}
+            Err(error @ (CommandError::HungUp | CommandError::Disconnected)) => return Err(error),
+            // A message in the middle of the greeting is better than none.
+            Err(error) => warn!(%error, "WaitForSilence failed"),
+        }
+        self.play_and_hang_up(sound).await
     }
 
     async fn play_and_hang_up(&mut self, sound: &str) -> Result<(), CommandError> {

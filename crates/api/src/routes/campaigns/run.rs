@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use serde::Deserialize;
 use strowger_core::{
-    campaign::CampaignState,
+    campaign::{BOOSTS, CampaignState},
     ids::CampaignId,
     record::Write,
     switchboard::{Command, Refused},
 };
 use strowger_store::campaigns::Campaign;
+use utoipa::ToSchema;
 
 use super::{find, settings::CampaignBody};
 use crate::{
     exchange::ExchangeError,
     guard::{May, RunCampaigns},
-    input::Path,
+    input::{Body, Check, Path},
     problem::{Problem, ProblemBody},
     reply::Data,
     state::{App, Shared},
@@ -124,13 +126,102 @@ async fn suspend(app: Shared, id: CampaignId) -> Result<Campaign, Problem> {
     match campaign.state {
         CampaignState::Running => app.api.exchange.send(Command::PauseCampaign(id)).await?,
         CampaignState::Paused => {}
-        CampaignState::Stopped | CampaignState::Finished => {
+        CampaignState::Draining | CampaignState::Stopped | CampaignState::Finished => {
             return Err(Problem::conflict(format!(
                 "the campaign is {}: there is nothing to pause",
                 campaign.state
             )));
         }
     }
+    Ok(campaign)
+}
+
+/// Drain a campaign
+///
+/// No new calls are placed, those in progress go on, ringing ones among them; when the last one
+/// is over the campaign is stopped.
+#[utoipa::path(
+    post, path = "/api/v1/campaigns/{id}/drain", tag = "campaigns", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "Draining, or stopped already", body = Data<CampaignBody>),
+        (status = 404, description = "No such campaign", body = ProblemBody),
+        (status = 409, description = "It does not run", body = ProblemBody),
+        (status = 503, description = "The switchboard is busy or down", body = ProblemBody),
+    )
+)]
+pub(crate) async fn drain(
+    _caller: May<RunCampaigns>,
+    State(app): State<Shared>,
+    Path(id): Path<CampaignId>,
+) -> Result<Json<Data<CampaignBody>>, Problem> {
+    let work = run_dry(Arc::clone(&app), id.clone());
+    let campaign = app.run(&id, work).await?;
+    Ok(answer(campaign, CampaignState::Draining))
+}
+
+async fn run_dry(app: Shared, id: CampaignId) -> Result<Campaign, Problem> {
+    let campaign = current(&app, &id).await?;
+    match campaign.state {
+        CampaignState::Running | CampaignState::Paused => {
+            app.api.exchange.send(Command::Drain(id)).await?;
+        }
+        CampaignState::Draining => {}
+        CampaignState::Stopped | CampaignState::Finished => {
+            return Err(Problem::conflict(format!(
+                "the campaign is {}: there is nothing to drain",
+                campaign.state
+            )));
+        }
+    }
+    Ok(campaign)
+}
+
+/// A wish to go faster or slower.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Boost {
+    /// Above 1 faster, below 1 slower, 0.1 to 3. It never lifts the limit on abandoned calls.
+    #[schema(example = 1.2)]
+    boost: f64,
+}
+
+/// Make a campaign go faster or slower
+///
+/// It is kept until it is changed again.
+#[utoipa::path(
+    post, path = "/api/v1/campaigns/{id}/boost", tag = "campaigns", params(("id" = String, Path)),
+    request_body = Boost,
+    responses(
+        (status = 200, description = "Set", body = Data<CampaignBody>),
+        (status = 404, description = "No such campaign", body = ProblemBody),
+        (status = 422, description = "Not valid", body = ProblemBody),
+        (status = 503, description = "The switchboard is busy or down", body = ProblemBody),
+    )
+)]
+pub(crate) async fn boost(
+    _caller: May<RunCampaigns>,
+    State(app): State<Shared>,
+    Path(id): Path<CampaignId>,
+    Body(wish): Body<Boost>,
+) -> Result<Json<Data<CampaignBody>>, Problem> {
+    let mut check = Check::default();
+    check.range("boost", &wish.boost, &BOOSTS);
+    check.done()?;
+    let work = push(Arc::clone(&app), id.clone(), wish.boost);
+    Ok(Data::of(app.run(&id, work).await?.into()))
+}
+
+async fn push(app: Shared, id: CampaignId, boost: f64) -> Result<Campaign, Problem> {
+    let mut campaign = current(&app, &id).await?;
+    app.api.store.set_boost(&id, boost).await?;
+    campaign.settings.pacing.boost = boost;
+    app.api
+        .exchange
+        .send(Command::Boost {
+            campaign: id,
+            boost,
+        })
+        .await?;
     Ok(campaign)
 }
 

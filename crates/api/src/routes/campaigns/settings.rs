@@ -421,6 +421,26 @@ impl NewCampaign {
 }
 
 impl NewCampaign {
+    /// A campaign as it is, with some fields changed.
+    pub(super) fn changed(
+        current: CampaignBody,
+        changes: serde_json::Map<String, Value>,
+    ) -> Result<Self, Problem> {
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(current) else {
+            return Err(Problem::internal());
+        };
+        // These two are not settings.
+        for fixed in ["id", "state"] {
+            if changes.contains_key(fixed) {
+                return Err(Problem::field(fixed, "cannot be changed here"));
+            }
+        }
+        fields.remove("state");
+        fields.extend(changes);
+        serde_json::from_value(Value::Object(fields))
+            .map_err(|error| Problem::malformed(error.to_string()))
+    }
+
     fn check_pacing(&self, check: &mut Check) {
         check.range("abandon_limit", &self.abandon_limit, &(0.0..=0.5));
         check.range(

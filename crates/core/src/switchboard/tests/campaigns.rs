@@ -414,8 +414,7 @@ fn a_start_that_was_overtaken_by_a_later_one_changes_nothing() {
         campaign: campaign_id(CAMPAIGN),
         epoch,
     };
-    let mut lab = Lab::new();
-    lab.start(settings(CAMPAIGN));
+    let mut lab = Lab::dialing(settings(CAMPAIGN), 1);
     lab.command(start(3));
     for late in [2, 3] {
         let before = lab.actions.len();

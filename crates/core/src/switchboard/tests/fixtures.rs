@@ -268,6 +268,7 @@ pub(super) fn session_event(event: u8) -> SessionEvent {
         },
         7 => SessionEvent::FlowEnded {
             path: vec!["s".to_owned()],
+            completed: event > 127,
         },
         _ => SessionEvent::Closed,
     }

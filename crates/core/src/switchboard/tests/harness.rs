@@ -10,7 +10,7 @@ use crate::{
     ids::{AttemptId, CallId, CampaignId},
     record::{AttemptEnd, CallRecord, Write},
     retry::AfterAttempt,
-    switchboard::{Action, Command, Input, Switchboard},
+    switchboard::{Action, Command, Input, NewAttempt, Switchboard},
     telephony::{
         self, Amd, ChannelId, ConnectOutcome, Event, LiveChannel, Originate, OriginatePurpose,
         SessionCommand, SessionEvent, SessionId, SessionKind,
@@ -30,6 +30,8 @@ pub(super) struct Lab {
     pub(super) list: VecDeque<u32>,
     /// Claims are answered at once; off to answer them by hand.
     pub(super) store_answers: bool,
+    /// Why no contact that an agent asks for may be dialed.
+    pub(super) refusal: Option<String>,
     /// When the list has more.
     pub(super) next_due: Option<Timestamp>,
     unique: u128,
@@ -50,6 +52,7 @@ impl Lab {
             actions: Vec::new(),
             list: VecDeque::new(),
             store_answers: true,
+            refusal: None,
             next_due: None,
             unique: 1_000,
         }
@@ -94,16 +97,46 @@ impl Lab {
     fn carry_out(&mut self) {
         while let Some(action) = self.board.poll_action() {
             self.actions.push(action.clone());
-            if let Action::Claim {
-                campaign, count, ..
-            } = action
-                && self.store_answers
-            {
-                self.answer_claim(&campaign, count);
+            if self.store_answers {
+                self.answer(action);
             }
         }
         assert_eq!(self.board.check_all(), Vec::<String>::new());
         assert_eq!(self.board.stats(self.now).violations, 0);
+    }
+
+    fn answer(&mut self, action: Action) {
+        let input = match action {
+            Action::Claim {
+                campaign, count, ..
+            } => return self.answer_claim(&campaign, count),
+            Action::ClaimOne { agent, target, .. } => {
+                let unique = self.unique();
+                let new = NewAttempt {
+                    contact: target.contact,
+                    agent: Some(agent.clone()),
+                    ..new_attempt(unique, 1)
+                };
+                let attempt = self.refusal.clone().map_or(Ok(new), Err);
+                Input::ClaimedOne { agent, attempt }
+            }
+            Action::PickContact { agent, .. } => {
+                let contact = self.list.pop_front().map(|_| {
+                    let unique = self.unique();
+                    new_attempt(unique, 1).contact
+                });
+                Input::Picked { agent, contact }
+            }
+            Action::LookAtList { campaign } => Input::ListLookedAt {
+                campaign,
+                used_up: self.list.is_empty() && self.next_due.is_none(),
+            },
+            Action::Telephony(_)
+            | Action::Write(_)
+            | Action::FindFlow { .. }
+            | Action::Publish(_) => return,
+        };
+        self.board.handle(self.now, input);
     }
 
     pub(super) fn answer_claim(&mut self, campaign: &CampaignId, asked: u32) {
@@ -233,7 +266,11 @@ impl Lab {
             session,
             server: server(),
             channel: ChannelId::for_attempt(attempt),
-            kind: SessionKind::Dialer { attempt, amd },
+            kind: SessionKind::Dialer {
+                attempt,
+                amd,
+                amd_cause: None,
+            },
         });
         session
     }

@@ -8,7 +8,7 @@ use crate::{
     ids::{CallId, FlowId},
     ivr::QueueOutcome,
     record::Write,
-    switchboard::{Action, Command, Input},
+    switchboard::{Action, Command, FlowWanted, Input},
     telephony::{
         ChannelId, ConnectOutcome, Event, ServerName, SessionCommand, SessionEvent, SessionId,
         SessionKind,
@@ -82,7 +82,7 @@ fn a_caller_runs_the_flow_of_the_number_that_they_dialed() {
     assert!(
         lab.actions
             .iter()
-            .any(|a| matches!(a, Action::FindFlow { did, .. } if did == "+33123456789"))
+            .any(|a| matches!(a, Action::FindFlow { wanted: FlowWanted::OfNumber(did), .. } if did == "+33123456789"))
     );
     assert!(matches!(
         lab.told(CALLER)[..],
@@ -100,6 +100,7 @@ fn a_caller_runs_the_flow_of_the_number_that_they_dialed() {
         CALLER,
         SessionEvent::FlowEnded {
             path: vec!["s".to_owned(), "h".to_owned()],
+            completed: true,
         },
     );
     hangs_up(&mut lab);

@@ -165,7 +165,7 @@ fn a_machine_is_left_a_message_when_the_campaign_wants_it() {
     let attempt = lab.dialed()[0];
     let session = lab.answers(attempt, Some(Amd::Machine));
     assert!(
-        matches!(lab.told(session)[..], [SessionCommand::PlayAndHangUp { sound }] if sound == "call-back")
+        matches!(lab.told(session)[..], [SessionCommand::LeaveMessage { sound }] if sound == "call-back")
     );
     lab.hangs_up(&ChannelId::for_attempt(attempt), 16);
     assert_eq!(lab.dispositions(), [Disposition::AnsweredMachine]);
@@ -467,7 +467,11 @@ fn a_session_of_another_channel_takes_no_attempt_over() {
         session,
         server: server(),
         channel: ChannelId::from("1763630000.12"),
-        kind: SessionKind::Dialer { attempt, amd: None },
+        kind: SessionKind::Dialer {
+            attempt,
+            amd: None,
+            amd_cause: None,
+        },
     });
     assert!(matches!(lab.told(session)[..], [SessionCommand::HangUp]));
     assert_eq!(lab.board.calls[&CallId::from(attempt)], before);

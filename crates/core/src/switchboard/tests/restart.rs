@@ -42,6 +42,7 @@ fn outbound(answered: bool, bridged: Option<&str>) -> RestoredCall {
         server: server(),
         channel: customer(),
         kind: Kind::Outbound(facts),
+        queue: None,
         started_at: start_of_time(),
         answered_at: answered.then(|| at(5)),
         bridged: bridged.map(|agent| (at(6), user(agent))),
@@ -56,17 +57,12 @@ fn inbound(bridged: Option<&str>) -> RestoredCall {
     let facts = InboundFacts {
         did: "+33123456789".to_owned(),
         caller: None,
-        flow: None,
-        queue: bridged.map(|_| queue_id()),
-        max_wait_s: 0,
-        voicemail: None,
-        transferred_to: None,
-        path: Vec::new(),
     };
     RestoredCall {
         id: CallId(Uuid::from_u128(50)),
         channel: caller(),
         kind: Kind::Inbound(facts),
+        queue: bridged.map(|_| queue_id()),
         ..outbound(true, bridged)
     }
 }

@@ -172,7 +172,7 @@ fn with_every_trunk_resting_the_campaign_waits_and_says_why() {
     assert_eq!(lab.campaign_state(CAMPAIGN), CampaignState::Running);
     assert_eq!(campaign_view(&lab).waits_for, Some(WaitsFor::Trunks));
     let dialed = lab.dialed().len();
-    lab.pass(FIRST_REST_MS / 2);
+    lab.pass(5_000);
     assert_eq!(
         lab.dialed().len(),
         dialed,

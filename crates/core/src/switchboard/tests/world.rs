@@ -129,6 +129,7 @@ impl World {
                 trunk: trunk_id("trk_1"),
                 wanted_agent: None,
             }),
+            queue: None,
             started_at: at,
             answered_at: answered.then_some(at),
             bridged: agent.map(|index| (at, user(AGENTS[index]))),
@@ -197,6 +198,9 @@ impl World {
                 Action::Write(Write::CallClosed(record)) => self.closed.push(record.call),
                 Action::Telephony(_)
                 | Action::Write(_)
+                | Action::ClaimOne { .. }
+                | Action::PickContact { .. }
+                | Action::LookAtList { .. }
                 | Action::FindFlow { .. }
                 | Action::Publish(_) => {}
             }
@@ -391,7 +395,11 @@ impl World {
                 session,
                 server: server(),
                 channel: channel.clone(),
-                kind: SessionKind::Dialer { attempt, amd },
+                kind: SessionKind::Dialer {
+                    attempt,
+                    amd,
+                    amd_cause: None,
+                },
             });
             if how % 8 < 4 {
                 let channel = channel.clone();
