@@ -18,8 +18,8 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agents, board, calls, campaigns, contacts, dids, flows, health, login, password, queues,
-        stream, trunks, users,
+        agents, board, callbacks, calls, campaigns, contacts, dids, flows, health, lists, login,
+        password, qualifications, queues, stream, trunks, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -107,6 +107,20 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(agents::make_log_out))
         .routes(routes!(calls::hang_up))
         .routes(routes!(calls::records))
+        .routes(routes!(lists::list, lists::create))
+        .routes(routes!(lists::change, lists::remove))
+        .routes(routes!(lists::filters, lists::set_filters))
+        .routes(routes!(lists::quotas, lists::set_quotas))
+        .routes(routes!(callbacks::list, callbacks::create))
+        .routes(routes!(callbacks::change, callbacks::cancel))
+        .routes(routes!(qualifications::list))
+        .routes(routes!(qualifications::save, qualifications::remove))
+        .routes(routes!(qualifications::groups))
+        .routes(routes!(
+            qualifications::save_group,
+            qualifications::remove_group
+        ))
+        .routes(routes!(qualifications::qualify))
         .routes(routes!(flows::list))
         .routes(routes!(flows::publish))
         .routes(routes!(dids::list))
@@ -125,9 +139,10 @@ fn all() -> OpenApiRouter<Shared> {
     let flows = OpenApiRouter::new()
         .routes(routes!(flows::show, flows::save))
         .layer(DefaultBodyLimit::max(FLOW_BODY));
-    // These two take their time and mind their own limits.
+    // These take their time and mind their own limits.
     let slow = OpenApiRouter::new()
         .routes(routes!(contacts::import))
+        .routes(routes!(lists::recycle))
         .routes(routes!(stream::stream));
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(quick.merge(login).merge(flows).layer(from_fn(deadline)))

@@ -2,14 +2,17 @@
 
 pub(crate) mod agents;
 pub(crate) mod board;
+pub(crate) mod callbacks;
 pub(crate) mod calls;
 pub(crate) mod campaigns;
 pub(crate) mod contacts;
 pub(crate) mod dids;
 pub(crate) mod flows;
 pub(crate) mod health;
+pub(crate) mod lists;
 pub(crate) mod login;
 pub(crate) mod password;
+pub(crate) mod qualifications;
 pub(crate) mod queues;
 pub(crate) mod stream;
 pub(crate) mod trunks;

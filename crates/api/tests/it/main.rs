@@ -11,6 +11,7 @@ mod contacts;
 mod document;
 mod flows;
 mod harness;
+mod lists;
 mod login;
 mod roles;
 mod runs;
