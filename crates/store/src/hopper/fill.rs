@@ -489,7 +489,7 @@ async fn next_due(
               WHERE b.campaign_id = $1 AND b.state = 'pending' AND c.status = 'callback'
               ORDER BY b.due_at LIMIT 1),
              (SELECT greatest(min(locked_until), $2) FROM contacts
-              WHERE campaign_id = $1 AND locked_until > $3 AND status = 'ready'),
+              WHERE campaign_id = $1 AND locked_until > $3 AND status = 'ready' HAVING count(*) > 0),
              (SELECT $2 WHERE EXISTS (SELECT 1 FROM hopper WHERE campaign_id = $1)
                  OR EXISTS (SELECT 1 FROM attempts WHERE campaign_id = $1 AND ended_at IS NULL)
                  OR EXISTS (SELECT 1 FROM contacts WHERE campaign_id = $1 AND status = 'filtered'
