@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod asked;
 pub(crate) mod board;
+pub(crate) mod callbacks;
 pub(crate) mod caller_ids;
 pub(crate) mod calls;
 pub(crate) mod campaigns;
@@ -10,8 +11,10 @@ pub(crate) mod contacts;
 pub(crate) mod dids;
 pub(crate) mod flows;
 pub(crate) mod health;
+pub(crate) mod lists;
 pub(crate) mod login;
 pub(crate) mod password;
+pub(crate) mod qualifications;
 pub(crate) mod queues;
 pub(crate) mod stream;
 pub(crate) mod trunks;
