@@ -69,7 +69,11 @@ async fn carry_out(store: &Store, command: Command, kept: &[ChainHead]) -> anyho
         }
         Command::Verify { campaign, json, .. } => {
             let found = store.verify_ledger(campaign.as_deref(), kept).await?;
-            print(&if json { as_json(&found) } else { as_text(&found) });
+            print(&if json {
+                as_json(&found)
+            } else {
+                as_text(&found)
+            });
             if found.fault_count > 0 {
                 bail!("the ledger is not as it was written");
             }
@@ -112,8 +116,8 @@ fn as_json(found: &Verification) -> String {
 
 /// What `heads` printed.
 fn read_heads(path: &std::path::Path) -> anyhow::Result<Vec<ChainHead>> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     (1..)
         .zip(text.lines())
         .filter(|(_, line)| !line.trim().is_empty())

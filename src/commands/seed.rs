@@ -17,7 +17,12 @@ use strowger_core::{
     retry::{RetryRule, RetryRules},
     telephony::ServerName,
 };
-use strowger_store::{Store, campaigns::Campaign, contacts::{Known, NewContact}, users::User};
+use strowger_store::{
+    Store,
+    campaigns::Campaign,
+    contacts::{Known, NewContact},
+    users::User,
+};
 
 use crate::{
     config::Config,

@@ -196,7 +196,9 @@ impl Switchboard {
         let event = match self.agents.get(id) {
             None => Event::AgentGone(id.clone()),
             // The pacer hears of its own calls by their lines.
-            Some(agent) if agent.state.has_call() && self.campaign_of(agent.call) == Some(&home) => {
+            Some(agent)
+                if agent.state.has_call() && self.campaign_of(agent.call) == Some(&home) =>
+            {
                 return;
             }
             Some(agent) => agent_event(id, &agent.state),
@@ -221,7 +223,11 @@ impl Switchboard {
         let mut cancelled = Vec::new();
         let mut wake: Option<f64> = None;
         for paced in self.pacers.by_campaign.values_mut() {
-            if paced.pacer.poll_timeout().is_some_and(|at| at <= seconds(now)) {
+            if paced
+                .pacer
+                .poll_timeout()
+                .is_some_and(|at| at <= seconds(now))
+            {
                 paced.pacer.handle(seconds(now), &Event::Tick);
             }
             while let Some(action) = paced.pacer.poll_action() {
@@ -293,7 +299,11 @@ impl Switchboard {
 
     /// What the pacer of a campaign believes, for the ledger.
     pub(super) fn pacing_facts(&self, id: &CampaignId) -> serde_json::Value {
-        let state = self.pacers.by_campaign.get(id).map(|paced| paced.pacer.state());
+        let state = self
+            .pacers
+            .by_campaign
+            .get(id)
+            .map(|paced| paced.pacer.state());
         serde_json::to_value(state).unwrap_or_default()
     }
 

@@ -81,7 +81,11 @@ fn work(lab: &mut Lab) -> usize {
             }
         }
         let before = lab.dialed().len();
-        let idle = lab.board.agents.values().any(crate::agent::Agent::can_take_call);
+        let idle = lab
+            .board
+            .agents
+            .values()
+            .any(crate::agent::Agent::can_take_call);
         lab.pass(1_000);
         if !idle {
             dialed_while_busy += lab.dialed().len() - before;
