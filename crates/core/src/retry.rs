@@ -126,7 +126,9 @@ impl RetryRule {
         let zone = TimeZone::get(zones.split('|').next().unwrap_or("")).unwrap_or(TimeZone::UTC);
         let time_of_day = |at: Timestamp| {
             let time = at.to_zoned(zone.clone()).time();
-            i64::from(time.hour()) * 3_600 + i64::from(time.minute()) * 60 + i64::from(time.second())
+            i64::from(time.hour()) * 3_600
+                + i64::from(time.minute()) * 60
+                + i64::from(time.second())
         };
         let avoid = i64::from(self.avoid_hours.min(11)) * 3_600;
         // How much later in the day it would be, between 12 hours before and 12 hours after.
@@ -266,14 +268,38 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         for (attempted, due, put_off_to) in [
             // 11:00 in Paris; a day later at the same time becomes 13:00.
-            ("2026-03-02T10:00:00Z", "2026-03-03T10:00:00Z", "2026-03-03T12:00:00Z"),
-            ("2026-03-02T10:00:00Z", "2026-03-03T08:30:00Z", "2026-03-03T12:00:00Z"),
-            ("2026-03-02T10:00:00Z", "2026-03-03T08:00:00Z", "2026-03-03T08:00:00Z"),
-            ("2026-03-02T10:00:00Z", "2026-03-02T12:30:00Z", "2026-03-02T12:30:00Z"),
+            (
+                "2026-03-02T10:00:00Z",
+                "2026-03-03T10:00:00Z",
+                "2026-03-03T12:00:00Z",
+            ),
+            (
+                "2026-03-02T10:00:00Z",
+                "2026-03-03T08:30:00Z",
+                "2026-03-03T12:00:00Z",
+            ),
+            (
+                "2026-03-02T10:00:00Z",
+                "2026-03-03T08:00:00Z",
+                "2026-03-03T08:00:00Z",
+            ),
+            (
+                "2026-03-02T10:00:00Z",
+                "2026-03-02T12:30:00Z",
+                "2026-03-02T12:30:00Z",
+            ),
             // Around midnight in Paris.
-            ("2026-03-02T22:30:00Z", "2026-03-03T23:15:00Z", "2026-03-04T00:30:00Z"),
+            (
+                "2026-03-02T22:30:00Z",
+                "2026-03-03T23:15:00Z",
+                "2026-03-04T00:30:00Z",
+            ),
             // The clock went forward in between: 11:00 is 9:00 UTC then.
-            ("2026-03-28T10:00:00Z", "2026-03-30T09:00:00Z", "2026-03-30T11:00:00Z"),
+            (
+                "2026-03-28T10:00:00Z",
+                "2026-03-30T09:00:00Z",
+                "2026-03-30T11:00:00Z",
+            ),
         ] {
             let moved = rule.another_hour(at(due), at(attempted), "Europe/Paris|Europe/Rome");
             assert_eq!(moved, at(put_off_to), "{attempted} {due}");

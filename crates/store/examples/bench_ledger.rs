@@ -84,7 +84,11 @@ async fn main() -> anyhow::Result<ExitCode> {
         )
     });
     database.drop_now().await?;
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 #[expect(clippy::print_stdout, reason = "what the program is for")]
@@ -123,8 +127,14 @@ fn entry(campaign: &CampaignId, place: u64) -> anyhow::Result<Entry> {
         saw("strowger/do-not-call", "on no list".to_owned()),
         saw("fr", "version of 2026-08-11".to_owned()),
         saw("fr/consent", "given on 2026-02-01T10:00:00Z".to_owned()),
-        saw("fr/60-days-after-refusal", "no refusal since 2026-03-04T23:00:00Z".to_owned()),
-        saw("fr/calls-per-30-days", format!("{} of 3 since 2026-04-04T22:00:00Z", place % 3)),
+        saw(
+            "fr/60-days-after-refusal",
+            "no refusal since 2026-03-04T23:00:00Z".to_owned(),
+        ),
+        saw(
+            "fr/calls-per-30-days",
+            format!("{} of 3 since 2026-04-04T22:00:00Z", place % 3),
+        ),
         saw("fr/calling-hours", "10:00 in Europe/Paris".to_owned()),
     ];
     Ok(Entry {

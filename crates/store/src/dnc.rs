@@ -95,8 +95,17 @@ impl Store {
         .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "id", "campaign"))?;
-        let change = json!({ "after": { "name": list.name, "kind": kind, "campaign_id": list.campaign } });
-        audit::record(&mut tx, Some(by), "dnc-list.created", &list.id, &change, now).await?;
+        let change =
+            json!({ "after": { "name": list.name, "kind": kind, "campaign_id": list.campaign } });
+        audit::record(
+            &mut tx,
+            Some(by),
+            "dnc-list.created",
+            &list.id,
+            &change,
+            now,
+        )
+        .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -329,7 +338,9 @@ impl Store {
             }
         }
         copy.finish().await.map_err(failed)?;
-        let imported = merge_import(&mut tx, list, mode, now).await.map_err(failed)?;
+        let imported = merge_import(&mut tx, list, mode, now)
+            .await
+            .map_err(failed)?;
         let change = json!({ "after": { "added": imported.added, "removed": imported.removed,
             "replaced": mode == ImportMode::Replace } });
         audit::record(&mut tx, Some(by), "dnc-list.imported", list, &change, now).await?;

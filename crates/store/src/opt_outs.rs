@@ -103,7 +103,15 @@ impl Store {
             .number
             .or_else(|| row.person_key.map(|key| format!("person {key}")))
             .unwrap_or_default();
-        audit::record(&mut tx, Some(by), "opt-out.withdrawn", &subject, &change, now).await?;
+        audit::record(
+            &mut tx,
+            Some(by),
+            "opt-out.withdrawn",
+            &subject,
+            &change,
+            now,
+        )
+        .await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -226,7 +226,10 @@ pub(crate) async fn record(
     }
     let proof = serde_json::Value::Object(new.proof);
     if proof.to_string().len() > PROOF {
-        check.wrong("proof", format!("must be at most {PROOF} bytes: keep files elsewhere and name them here"));
+        check.wrong(
+            "proof",
+            format!("must be at most {PROOF} bytes: keep files elsewhere and name them here"),
+        );
     }
     check.done()?;
     let statement = Statement {

@@ -113,10 +113,17 @@ pub(crate) async fn list(
     if let Some(text) = query.number.filter(|text| !text.trim().is_empty()) {
         let number = number(&text).map_err(|why| Problem::field("number", why))?;
         let lists = app.api.store.dnc_lists_with(&number).await?;
-        return Ok(Page::whole(lists.into_iter().map(DncListView::from).collect()));
+        return Ok(Page::whole(
+            lists.into_iter().map(DncListView::from).collect(),
+        ));
     }
     let rows = app.api.store.dnc_lists(page.cursor(), limit + 1).await?;
-    Ok(Page::cut(rows, limit, |row| row.id.clone(), DncListView::from))
+    Ok(Page::cut(
+        rows,
+        limit,
+        |row| row.id.clone(),
+        DncListView::from,
+    ))
 }
 
 /// Add a do-not-call list
@@ -151,7 +158,12 @@ pub(crate) async fn create(
         campaign: new.campaign_id,
         scrubbed_at: None,
     };
-    match app.api.store.create_dnc_list(&list, caller.id(), app.now()).await {
+    match app
+        .api
+        .store
+        .create_dnc_list(&list, caller.id(), app.now())
+        .await
+    {
         Err(strowger_store::Error::Missing { .. }) => {
             Err(Problem::field("campaign_id", "there is no such campaign"))
         }
@@ -181,7 +193,10 @@ pub(crate) async fn rename(
     check.line("name", &new.name, 1..=200);
     check.done()?;
     let store = &app.api.store;
-    if store.rename_dnc_list(&id, new.name.trim(), caller.id(), app.now()).await? {
+    if store
+        .rename_dnc_list(&id, new.name.trim(), caller.id(), app.now())
+        .await?
+    {
         Ok(Done::ok())
     } else {
         Err(no_such_list())
@@ -203,7 +218,12 @@ pub(crate) async fn delete(
     State(app): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Json<Done>, Problem> {
-    if app.api.store.delete_dnc_list(&id, caller.id(), app.now()).await? {
+    if app
+        .api
+        .store
+        .delete_dnc_list(&id, caller.id(), app.now())
+        .await?
+    {
         Ok(Done::ok())
     } else {
         Err(no_such_list())
@@ -227,7 +247,10 @@ pub(crate) async fn add_number(
 ) -> Result<Json<Done>, Problem> {
     let number = number(&new.number).map_err(|why| Problem::field("number", why))?;
     let store = &app.api.store;
-    if store.add_dnc_number(&id, &number, caller.id(), app.now()).await? {
+    if store
+        .add_dnc_number(&id, &number, caller.id(), app.now())
+        .await?
+    {
         Ok(Done::ok())
     } else {
         Err(no_such_list())
@@ -252,9 +275,14 @@ pub(crate) async fn remove_number(
     let text = query.number.unwrap_or_default();
     let number = number(&text).map_err(|why| Problem::field("number", why))?;
     let store = &app.api.store;
-    if store.remove_dnc_number(&id, &number, caller.id(), app.now()).await? {
+    if store
+        .remove_dnc_number(&id, &number, caller.id(), app.now())
+        .await?
+    {
         Ok(Done::ok())
     } else {
-        Err(Problem::not_found("the number is not on a list with this id"))
+        Err(Problem::not_found(
+            "the number is not on a list with this id",
+        ))
     }
 }

@@ -47,7 +47,10 @@ impl Filter {
         let moment = |check: &mut Check, field: &str, text: Option<String>, default: Timestamp| {
             text.map_or(Some(default), |text| {
                 let read = text.trim().replace(' ', "+").parse::<Timestamp>();
-                check.ok(field, read.map_err(|_| "write a moment as 2026-03-01T10:00:00Z"))
+                check.ok(
+                    field,
+                    read.map_err(|_| "write a moment as 2026-03-01T10:00:00Z"),
+                )
             })
         };
         let subject = match (some(self.number), some(self.campaign_id)) {
@@ -159,7 +162,9 @@ pub(crate) async fn list(
         .map(|text| read_cursor(text).ok_or_else(wrong_cursor))
         .transpose()?;
     let store = &app.api.store;
-    let rows = store.ledger_records(&which, after.as_ref(), limit + 1).await?;
+    let rows = store
+        .ledger_records(&which, after.as_ref(), limit + 1)
+        .await?;
     Ok(Page::cut(rows, limit, write_cursor, LedgerView::from))
 }
 
@@ -273,7 +278,11 @@ pub(crate) async fn verify(
         return Err(busy(60));
     }
     *last = Some(now);
-    let found = app.api.store.verify_ledger(campaign.as_deref(), &[]).await?;
+    let found = app
+        .api
+        .store
+        .verify_ledger(campaign.as_deref(), &[])
+        .await?;
     Ok(Data::of(VerifyView {
         intact: found.fault_count == 0,
         chains: found.chains,

@@ -170,7 +170,12 @@ pub(crate) async fn withdraw(
     Path(id): Path<String>,
 ) -> Result<Json<Done>, Problem> {
     let gone = match Uuid::try_parse(&id) {
-        Ok(id) => app.api.store.withdraw_opt_out(id, caller.id(), app.now()).await?,
+        Ok(id) => {
+            app.api
+                .store
+                .withdraw_opt_out(id, caller.id(), app.now())
+                .await?
+        }
         Err(_) => false,
     };
     if gone {

@@ -93,10 +93,9 @@ fn agent_event(id: &UserId, state: &AgentState) -> Event<CallId, UserId> {
     let id = id.clone();
     match state {
         AgentState::Available => Event::AgentAvailable(id),
-        AgentState::Reserved
-        | AgentState::Ringing
-        | AgentState::OnCall
-        | AgentState::OnHold => Event::AgentBusy(id),
+        AgentState::Reserved | AgentState::Ringing | AgentState::OnCall | AgentState::OnHold => {
+            Event::AgentBusy(id)
+        }
         AgentState::WrapUp => Event::AgentWrap(id),
         AgentState::Offline | AgentState::Paused(_) => Event::AgentGone(id),
     }
@@ -195,7 +194,9 @@ impl Switchboard {
         let event = match self.agents.get(id) {
             None => Event::AgentGone(id.clone()),
             // The pacer hears of its own calls by their lines.
-            Some(agent) if agent.state.has_call() && self.campaign_of(agent.call) == Some(&home) => {
+            Some(agent)
+                if agent.state.has_call() && self.campaign_of(agent.call) == Some(&home) =>
+            {
                 return;
             }
             Some(agent) => agent_event(id, &agent.state),
@@ -220,7 +221,11 @@ impl Switchboard {
         let mut cancelled = Vec::new();
         let mut wake: Option<f64> = None;
         for paced in self.pacers.by_campaign.values_mut() {
-            if paced.pacer.poll_timeout().is_some_and(|at| at <= seconds(now)) {
+            if paced
+                .pacer
+                .poll_timeout()
+                .is_some_and(|at| at <= seconds(now))
+            {
                 paced.pacer.handle(seconds(now), &Event::Tick);
             }
             while let Some(action) = paced.pacer.poll_action() {
@@ -292,7 +297,11 @@ impl Switchboard {
 
     /// What the pacer of a campaign believes, for the ledger.
     pub(super) fn pacing_facts(&self, id: &CampaignId) -> serde_json::Value {
-        let state = self.pacers.by_campaign.get(id).map(|paced| paced.pacer.state());
+        let state = self
+            .pacers
+            .by_campaign
+            .get(id)
+            .map(|paced| paced.pacer.state());
         serde_json::to_value(state).unwrap_or_default()
     }
 

@@ -125,9 +125,10 @@ fn choose(
     };
     match caller_id::take(numbers, dialed, at) {
         Some(choice) => Ok((Some(choice.number), format!("pool {id}: {}", choice.why))),
-        None if terms.caller_id.is_some() => {
-            Ok((None, format!("the campaign's own: pool {id} has no number to show")))
-        }
+        None if terms.caller_id.is_some() => Ok((
+            None,
+            format!("the campaign's own: pool {id} has no number to show"),
+        )),
         None => Err(Refusal {
             rule: "strowger/caller-id".to_owned(),
             reason: format!(
@@ -142,11 +143,7 @@ fn after_micros(now: Timestamp, micros: i64) -> Timestamp {
     Timestamp::from_microsecond(now.as_microsecond().saturating_add(micros)).unwrap_or(now)
 }
 
-fn new_attempt(
-    attempt: AttemptId,
-    taken: &Taken,
-    caller_id: Option<PhoneNumber>,
-) -> NewAttempt {
+fn new_attempt(attempt: AttemptId, taken: &Taken, caller_id: Option<PhoneNumber>) -> NewAttempt {
     NewAttempt {
         attempt,
         contact: taken.contact.clone(),

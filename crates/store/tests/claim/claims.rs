@@ -54,15 +54,27 @@ async fn a_cap_counts_the_calls_of_every_campaign() {
         (
             "person",
             [
-                Contact { person, ..contact("a", "1", 1) },
-                Contact { person, ..contact("b", "2", 2) },
+                Contact {
+                    person,
+                    ..contact("a", "1", 1)
+                },
+                Contact {
+                    person,
+                    ..contact("b", "2", 2)
+                },
             ],
         ),
         (
             "debt",
             [
-                Contact { debt, ..contact("a", "1", 1) },
-                Contact { debt, ..contact("b", "2", 2) },
+                Contact {
+                    debt,
+                    ..contact("a", "1", 1)
+                },
+                Contact {
+                    debt,
+                    ..contact("b", "2", 2)
+                },
             ],
         ),
     ] {
@@ -72,7 +84,11 @@ async fn a_cap_counts_the_calls_of_every_campaign() {
         for contact in contacts {
             scene.add(contact).await;
         }
-        assert_eq!(scene.claim("a", 1, now()).await.attempts.len(), 1, "{scope}");
+        assert_eq!(
+            scene.claim("a", 1, now()).await.attempts.len(),
+            1,
+            "{scope}"
+        );
         let refused = scene.claim("b", 1, after(now(), HOUR)).await;
         assert_eq!(refused.attempts.len(), 0, "{scope}");
         let rule = format!("strowger/campaign-calls-per-24h-per-{scope}");
@@ -82,7 +98,11 @@ async fn a_cap_counts_the_calls_of_every_campaign() {
         assert!(again <= after(now(), 24 * HOUR), "{scope}: {again}");
         // The day is over: it is allowed again.
         let next_day = after(now(), 24 * HOUR + 1_000);
-        assert_eq!(scene.claim("b", 1, next_day).await.attempts.len(), 1, "{scope}");
+        assert_eq!(
+            scene.claim("b", 1, next_day).await.attempts.len(),
+            1,
+            "{scope}"
+        );
     }
 }
 
@@ -92,7 +112,12 @@ async fn contacts_claimed_together_count_for_one_another() {
     scene.cap("a", "person", 2).await;
     for (id, place) in [("1", 1), ("2", 2), ("3", 3), ("4", 4)] {
         let person = Some("p");
-        scene.add(Contact { person, ..contact("a", id, place) }).await;
+        scene
+            .add(Contact {
+                person,
+                ..contact("a", id, place)
+            })
+            .await;
     }
     assert_eq!(scene.claim("a", 4, now()).await.attempts.len(), 2);
     let refusals = "SELECT count(*) FROM ledger WHERE kind = 'refusal'";
@@ -105,7 +130,11 @@ async fn an_attempt_that_never_reached_the_network_does_not_count() {
     scene.cap("a", "number", 1).await;
     scene.add(contact("a", "1", 1)).await;
     for disposition in ["carrier-failure", "no-answer"] {
-        assert_eq!(scene.claim("a", 1, now()).await.attempts.len(), 1, "{disposition}");
+        assert_eq!(
+            scene.claim("a", 1, now()).await.attempts.len(),
+            1,
+            "{disposition}"
+        );
         scene.end_all(disposition).await;
     }
     assert_eq!(scene.claim("a", 1, now()).await.attempts.len(), 0);
@@ -119,14 +148,28 @@ async fn a_consent_revoked_after_the_contact_was_chosen_refuses_it() {
     let given = consent(true, 1);
     scene.store().record_consent(&given, now()).await.unwrap();
     let campaign = "a".to_owned().try_into().unwrap();
-    let filled = scene.store().fill_hopper(&campaign, 1, &scene.packs, now()).await.unwrap();
-    assert_eq!((filled.added, scene.status("1").await.as_str()), (1, "hopper"));
-    scene.store().record_consent(&consent(false, 2), now()).await.unwrap();
+    let filled = scene
+        .store()
+        .fill_hopper(&campaign, 1, &scene.packs, now())
+        .await
+        .unwrap();
+    let chosen = scene
+        .count("SELECT count(*) FROM hopper WHERE contact_id = '1'")
+        .await;
+    assert_eq!((filled.added, chosen), (1, 1));
+    scene
+        .store()
+        .record_consent(&consent(false, 2), now())
+        .await
+        .unwrap();
     let claimed = scene.claim("a", 1, now()).await;
     assert_eq!((claimed.attempts.len(), claimed.next_due), (0, None));
     assert_eq!(scene.refused_by("1").await.as_deref(), Some("t/consent"));
     assert_eq!(scene.status("1").await, "blocked");
-    assert_eq!(scene.text("SELECT blocked_by FROM contacts").await, "t/consent");
+    assert_eq!(
+        scene.text("SELECT blocked_by FROM contacts").await,
+        "t/consent"
+    );
     assert_eq!(scene.count("SELECT count(*) FROM hopper").await, 0);
     assert_eq!(scene.count("SELECT count(*) FROM attempts").await, 0);
     let body = scene.text("SELECT body FROM ledger").await;
@@ -154,7 +197,10 @@ async fn the_consent_that_a_call_rests_on_is_named_in_the_ledger() {
         .iter()
         .map(|one| one["rule"].as_str().unwrap())
         .collect();
-    assert!(rules.contains(&"t/consent") && rules.contains(&"t/register"), "{rules:?}");
+    assert!(
+        rules.contains(&"t/consent") && rules.contains(&"t/register"),
+        "{rules:?}"
+    );
 }
 
 #[tokio::test]
@@ -171,7 +217,11 @@ async fn a_number_on_a_list_is_not_dialed_where_the_list_counts() {
         list("everywhere", DncKind::Internal, None),
         list("only-a", DncKind::Campaign, Some("a")),
     ] {
-        scene.store().create_dnc_list(&list, &user(), now()).await.unwrap();
+        scene
+            .store()
+            .create_dnc_list(&list, &user(), now())
+            .await
+            .unwrap();
     }
     scene.run("INSERT INTO dnc_numbers (number, list_id) VALUES ('+33639980001', 'only-a'), ('+33639980002', 'everywhere')").await;
     scene.add(contact("a", "a1", 1)).await;
@@ -183,7 +233,11 @@ async fn a_number_on_a_list_is_not_dialed_where_the_list_counts() {
     assert_eq!(dialed.len(), 1);
     assert_eq!(dialed[0].contact.as_str(), "b1");
     for id in ["a1", "a2", "b2"] {
-        assert_eq!(scene.refused_by(id).await.as_deref(), Some("strowger/do-not-call"), "{id}");
+        assert_eq!(
+            scene.refused_by(id).await.as_deref(),
+            Some("strowger/do-not-call"),
+            "{id}"
+        );
         assert_eq!(scene.status(id).await, "blocked", "{id}");
     }
 }
@@ -191,7 +245,11 @@ async fn a_number_on_a_list_is_not_dialed_where_the_list_counts() {
 #[tokio::test]
 async fn a_register_that_is_too_old_stops_the_calls_that_need_it() {
     let scene = Scene::new(&["a"]).await.with_pack().await;
-    scene.store().record_consent(&consent(true, 1), now()).await.unwrap();
+    scene
+        .store()
+        .record_consent(&consent(true, 1), now())
+        .await
+        .unwrap();
     scene.run("INSERT INTO dnc_lists (id, name, kind, scrubbed_at) VALUES ('register', 'R', 'imported', '2026-03-01')").await;
     scene.add(contact("a", "1", 1)).await;
     assert_eq!(scene.claim("a", 1, now()).await.attempts.len(), 0);
@@ -202,7 +260,12 @@ async fn a_register_that_is_too_old_stops_the_calls_that_need_it() {
 async fn an_opt_out_of_the_person_covers_each_of_their_numbers() {
     let scene = Scene::new(&["a"]).await;
     let person = Some("p");
-    scene.add(Contact { person, ..contact("a", "1", 1) }).await;
+    scene
+        .add(Contact {
+            person,
+            ..contact("a", "1", 1)
+        })
+        .await;
     scene.add(contact("a", "2", 2)).await;
     let opt_out = OptOut {
         id: Uuid::new_v4(),
@@ -220,7 +283,10 @@ async fn an_opt_out_of_the_person_covers_each_of_their_numbers() {
     let dialed = scene.claim("a", 2, now()).await.attempts;
     assert_eq!(dialed.len(), 1);
     assert_eq!(dialed[0].contact.as_str(), "2");
-    assert_eq!(scene.refused_by("1").await.as_deref(), Some("strowger/opt-out"));
+    assert_eq!(
+        scene.refused_by("1").await.as_deref(),
+        Some("strowger/opt-out")
+    );
 }
 
 #[tokio::test]
@@ -229,10 +295,19 @@ async fn a_refused_contact_is_replaced_by_another() {
     scene.cap("a", "number", 1).await;
     for (id, place) in [("1", 1), ("2", 1), ("3", 1), ("4", 2)] {
         let rank = id.parse().unwrap();
-        scene.add(Contact { rank, ..contact("a", id, place) }).await;
+        scene
+            .add(Contact {
+                rank,
+                ..contact("a", id, place)
+            })
+            .await;
     }
     let claimed = scene.claim("a", 2, now()).await;
-    let got: Vec<&str> = claimed.attempts.iter().map(|one| one.contact.as_str()).collect();
+    let got: Vec<&str> = claimed
+        .attempts
+        .iter()
+        .map(|one| one.contact.as_str())
+        .collect();
     assert_eq!(got, ["1", "4"]);
     assert_eq!(claimed.next_due, None);
 }
@@ -244,12 +319,15 @@ async fn a_claim_that_fails_leaves_nothing() {
     scene.add(contact("a", "2", 2)).await;
     let id = AttemptId(Uuid::new_v4());
     let failed = scene.claim_as("a", &[id, id], now()).await;
-    assert!(matches!(failed, Err(Error::Database(_))), "one id for two attempts: {failed:?}");
+    assert!(
+        matches!(failed, Err(Error::Database(_))),
+        "one id for two attempts: {failed:?}"
+    );
     for left in [
         "SELECT count(*) FROM attempts",
         "SELECT count(*) FROM ledger",
         "SELECT count(*) FROM ledger_heads",
-        "SELECT count(*) FROM contacts WHERE status <> 'hopper' OR attempts_made <> 0",
+        "SELECT count(*) FROM contacts WHERE status = 'claimed' OR attempts_made <> 0",
     ] {
         assert_eq!(scene.count(left).await, 0, "{left}");
     }
@@ -259,21 +337,46 @@ async fn a_claim_that_fails_leaves_nothing() {
 #[tokio::test]
 async fn a_pool_gives_the_number_to_show_and_the_ledger_says_why() {
     let scene = Scene::new(&["a"]).await;
-    scene.run("INSERT INTO caller_id_pools (id, name) VALUES ('p', 'P')").await;
-    scene.run("UPDATE campaigns SET caller_id_pool_id = 'p'").await;
+    scene
+        .run("INSERT INTO caller_id_pools (id, name) VALUES ('p', 'P')")
+        .await;
+    scene
+        .run("UPDATE campaigns SET caller_id_pool_id = 'p'")
+        .await;
     scene.add(contact("a", "1", 1)).await;
     // An empty pool, and no number of its own: nothing is dialed without one.
     let refused = scene.claim("a", 1, now()).await;
-    assert_eq!((refused.attempts.len(), refused.next_due), (0, Some(after(now(), 300_000))));
-    assert_eq!(scene.refused_by("1").await.as_deref(), Some("strowger/caller-id"));
+    assert_eq!(
+        (refused.attempts.len(), refused.next_due),
+        (0, Some(after(now(), 300_000)))
+    );
+    assert_eq!(
+        scene.refused_by("1").await.as_deref(),
+        Some("strowger/caller-id")
+    );
     scene.run("INSERT INTO caller_ids (pool_id, number) VALUES ('p', '+33142000001'), ('p', '+33639000001')").await;
-    let attempt = scene.claim("a", 1, after(now(), 301_000)).await.attempts.remove(0);
+    let attempt = scene
+        .claim("a", 1, after(now(), 301_000))
+        .await
+        .attempts
+        .remove(0);
     let shown = attempt.caller_id.clone().unwrap();
     assert_eq!(shown.as_str(), "+33639000001", "the more local one");
-    let found = scene.store().committed_attempts(&[attempt.attempt]).await.unwrap();
+    let found = scene
+        .store()
+        .committed_attempts(&[attempt.attempt])
+        .await
+        .unwrap();
     assert_eq!(found, [attempt]);
-    assert_eq!(scene.count("SELECT dials FROM caller_ids WHERE number = '+33639000001'").await, 1);
-    let body = scene.text("SELECT body FROM ledger WHERE kind = 'dial'").await;
+    assert_eq!(
+        scene
+            .count("SELECT dials FROM caller_ids WHERE number = '+33639000001'")
+            .await,
+        1
+    );
+    let body = scene
+        .text("SELECT body FROM ledger WHERE kind = 'dial'")
+        .await;
     assert!(body.contains(r#""caller_id":"+33639000001""#), "{body}");
     assert!(body.contains("pool p: same country"), "{body}");
 }
@@ -292,9 +395,18 @@ async fn an_agent_who_chooses_a_contact_is_told_which_rule_refuses_it() {
     let refusal = scene.claim_one("a", "1", now()).await.unwrap().unwrap_err();
     assert_eq!(refusal.rule, "strowger/campaign-calls-per-24h-per-number");
     assert_eq!(scene.refused_by("1").await, Some(refusal.rule));
-    assert_eq!(scene.status("1").await, "ready", "a refusal changes nothing but the ledger");
+    assert_eq!(
+        scene.status("1").await,
+        "ready",
+        "a refusal changes nothing but the ledger"
+    );
     let nobody = scene.claim_one("a", "nobody", now()).await;
     assert!(matches!(nobody, Err(Error::Missing { .. })), "{nobody:?}");
-    let body = scene.text("SELECT body FROM ledger WHERE kind = 'dial'").await;
-    assert!(body.contains(r#""automated":false"#) && body.contains(r#""agent":"ada""#), "{body}");
+    let body = scene
+        .text("SELECT body FROM ledger WHERE kind = 'dial'")
+        .await;
+    assert!(
+        body.contains(r#""automated":false"#) && body.contains(r#""agent":"ada""#),
+        "{body}"
+    );
 }

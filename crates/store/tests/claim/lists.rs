@@ -44,18 +44,45 @@ async fn an_import_adds_or_replaces_numbers_all_or_none() {
     let scene = Scene::new(&[]).await;
     let nowhere = import(&scene, ImportMode::Add, vec![]).await;
     assert!(matches!(nowhere, Err(Error::Missing { .. })), "{nowhere:?}");
-    scene.store().create_dnc_list(&register(), &user(), now()).await.unwrap();
+    scene
+        .store()
+        .create_dnc_list(&register(), &user(), now())
+        .await
+        .unwrap();
     let numbers = |places: std::ops::Range<usize>| Ok(places.map(number).collect::<Vec<_>>());
-    let added = import(&scene, ImportMode::Add, vec![numbers(0..10), numbers(5..20)]).await;
-    assert_eq!(added.unwrap(), Imported { added: 20, removed: 0 });
+    let added = import(
+        &scene,
+        ImportMode::Add,
+        vec![numbers(0..10), numbers(5..20)],
+    )
+    .await;
+    assert_eq!(
+        added.unwrap(),
+        Imported {
+            added: 20,
+            removed: 0
+        }
+    );
     let list = scene.store().dnc_list("register").await.unwrap().unwrap();
     assert_eq!(list.scrubbed_at, Some(now()));
     let broken = vec![numbers(100..110), Err(Error::Stale)];
-    assert!(matches!(import(&scene, ImportMode::Replace, broken).await, Err(Error::Stale)));
+    assert!(matches!(
+        import(&scene, ImportMode::Replace, broken).await,
+        Err(Error::Stale)
+    ));
     assert_eq!(scene.count("SELECT count(*) FROM dnc_numbers").await, 20);
     let replaced = import(&scene, ImportMode::Replace, vec![numbers(15..30)]).await;
-    assert_eq!(replaced.unwrap(), Imported { added: 10, removed: 15 });
-    assert_eq!(scene.store().dnc_lists_with(&number(15)).await.unwrap()[0].id, "register");
+    assert_eq!(
+        replaced.unwrap(),
+        Imported {
+            added: 10,
+            removed: 15
+        }
+    );
+    assert_eq!(
+        scene.store().dnc_lists_with(&number(15)).await.unwrap()[0].id,
+        "register"
+    );
     assert_eq!(scene.store().dnc_lists_with(&number(14)).await.unwrap(), []);
 }
 
@@ -63,19 +90,52 @@ async fn an_import_adds_or_replaces_numbers_all_or_none() {
 async fn every_change_of_a_list_is_in_the_audit_log() {
     let scene = Scene::new(&[]).await;
     let store = scene.store();
-    store.create_dnc_list(&register(), &user(), now()).await.unwrap();
-    assert!(store.rename_dnc_list("register", "Other", &user(), now()).await.unwrap());
-    import(&scene, ImportMode::Add, vec![Ok(vec![number(1)])]).await.unwrap();
-    assert!(store.remove_dnc_number("register", &number(1), &user(), now()).await.unwrap());
-    assert!(!store.remove_dnc_number("register", &number(1), &user(), now()).await.unwrap());
-    assert!(store.delete_dnc_list("register", &user(), now()).await.unwrap());
-    assert!(!store.delete_dnc_list("register", &user(), now()).await.unwrap());
+    store
+        .create_dnc_list(&register(), &user(), now())
+        .await
+        .unwrap();
+    assert!(
+        store
+            .rename_dnc_list("register", "Other", &user(), now())
+            .await
+            .unwrap()
+    );
+    import(&scene, ImportMode::Add, vec![Ok(vec![number(1)])])
+        .await
+        .unwrap();
+    assert!(
+        store
+            .remove_dnc_number("register", &number(1), &user(), now())
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .remove_dnc_number("register", &number(1), &user(), now())
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .delete_dnc_list("register", &user(), now())
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .delete_dnc_list("register", &user(), now())
+            .await
+            .unwrap()
+    );
     let filter = Filter {
         actor: Some("ada".to_owned()),
         subject: Some("register".to_owned()),
     };
     let changes = store.audit_log(&filter, None, 100).await.unwrap();
-    let actions: Vec<&str> = changes.iter().map(|change| change.action.as_str()).collect();
+    let actions: Vec<&str> = changes
+        .iter()
+        .map(|change| change.action.as_str())
+        .collect();
     assert_eq!(
         actions,
         [
@@ -87,7 +147,10 @@ async fn every_change_of_a_list_is_in_the_audit_log() {
         ]
     );
     assert_eq!(changes[3].change["before"]["name"], "National register");
-    let older = store.audit_log(&filter, Some(changes[2].id), 1).await.unwrap();
+    let older = store
+        .audit_log(&filter, Some(changes[2].id), 1)
+        .await
+        .unwrap();
     assert_eq!(older, changes[3..4]);
 }
 
@@ -152,9 +215,22 @@ async fn an_opt_out_recorded_by_mistake_can_be_withdrawn_and_the_log_keeps_it() 
         recorded_by: Some(user()),
     };
     store.record_opt_out(&opt_out, now()).await.unwrap();
-    assert_eq!(store.opt_outs(&opt_out.who, None, 10).await.unwrap(), [opt_out.clone()]);
-    assert!(store.withdraw_opt_out(opt_out.id, &user(), now()).await.unwrap());
-    assert!(!store.withdraw_opt_out(opt_out.id, &user(), now()).await.unwrap());
+    assert_eq!(
+        store.opt_outs(&opt_out.who, None, 10).await.unwrap(),
+        [opt_out.clone()]
+    );
+    assert!(
+        store
+            .withdraw_opt_out(opt_out.id, &user(), now())
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .withdraw_opt_out(opt_out.id, &user(), now())
+            .await
+            .unwrap()
+    );
     assert_eq!(store.opt_outs(&opt_out.who, None, 10).await.unwrap(), []);
     let log = store.audit_log(&Filter::default(), None, 10).await.unwrap();
     assert_eq!(log[0].action, "opt-out.withdrawn");

@@ -101,7 +101,10 @@ async fn two_campaigns_racing_for_a_number_never_dial_it_a_fourth_time() {
     let entries = i64::try_from(2 * CONTACTS * TRIALS).unwrap();
     assert_eq!(scene.count("SELECT count(*) FROM ledger").await, entries);
     assert_eq!(scene.faults().await, []);
-    let deadlocks =
-        "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    assert_eq!(scene.count(deadlocks).await, 0, "locks are taken in one order");
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(
+        scene.count(deadlocks).await,
+        0,
+        "locks are taken in one order"
+    );
 }

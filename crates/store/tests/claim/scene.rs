@@ -236,13 +236,17 @@ impl Scene {
     }
 
     pub(crate) async fn end_all(&self, disposition: &str) {
-        sqlx::query("UPDATE attempts SET disposition = $1, ended_at = created_at WHERE ended_at IS NULL")
-            .bind(disposition)
-            .execute(self.store().pool())
-            .await
-            .unwrap();
-        self.run("UPDATE contacts SET status = 'ready', claimed_by = NULL WHERE status = 'claimed'")
-            .await;
+        sqlx::query(
+            "UPDATE attempts SET disposition = $1, ended_at = created_at WHERE ended_at IS NULL",
+        )
+        .bind(disposition)
+        .execute(self.store().pool())
+        .await
+        .unwrap();
+        self.run(
+            "UPDATE contacts SET status = 'ready', claimed_by = NULL WHERE status = 'claimed'",
+        )
+        .await;
     }
 
     /// What is wrong with the ledger.

@@ -125,9 +125,9 @@ pub(crate) async fn import(
     });
     let store = &app.api.store;
     let work = store.import_dnc_numbers(&id, mode, Box::pin(numbers), caller.id(), app.now());
-    let imported = tokio::time::timeout(TOTAL, work).await.unwrap_or_else(|_| {
-        Err(Problem::malformed("the import took longer than 30 minutes"))
-    })?;
+    let imported = tokio::time::timeout(TOTAL, work)
+        .await
+        .unwrap_or_else(|_| Err(Problem::malformed("the import took longer than 30 minutes")))?;
     let mut report = reader.report;
     (report.added, report.removed) = (imported.added, imported.removed);
     Ok(Data::of(report))
@@ -161,7 +161,9 @@ impl Reader {
         match piece {
             Some(Ok(bytes)) => self.piece(&bytes, &mut numbers)?,
             Some(Err(_)) => {
-                return Err(Problem::malformed("the body broke off; nothing was imported"));
+                return Err(Problem::malformed(
+                    "the body broke off; nothing was imported",
+                ));
             }
             None => {
                 self.done = true;
@@ -180,7 +182,8 @@ impl Reader {
         while let Some(part) = lines.next() {
             // More than a line holds is not kept: it is refused whatever follows.
             let room = (LINE + 1).saturating_sub(self.rest.len());
-            self.rest.extend_from_slice(part.get(..room).unwrap_or(part));
+            self.rest
+                .extend_from_slice(part.get(..room).unwrap_or(part));
             if lines.peek().is_some() {
                 let line = std::mem::take(&mut self.rest);
                 self.read(&line, numbers)?;

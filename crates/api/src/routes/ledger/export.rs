@@ -56,7 +56,11 @@ pub(crate) async fn export(
     Query(form): Query<Form>,
 ) -> Result<Response, Problem> {
     let (format, kind, name) = match form.format.as_deref().unwrap_or("csv") {
-        "csv" => (Format::Csv, "text/csv; charset=utf-8; header=present", "ledger.csv"),
+        "csv" => (
+            Format::Csv,
+            "text/csv; charset=utf-8; header=present",
+            "ledger.csv",
+        ),
         "jsonl" => (Format::JsonLines, "application/jsonl", "ledger.jsonl"),
         _ => return Err(Problem::field("format", "must be csv or jsonl")),
     };
@@ -139,8 +143,17 @@ fn csv(rows: &[Record], heading: bool) -> Bytes {
         .from_writer(Vec::new());
     if heading {
         let names = [
-            "chain", "seq", "at", "kind", "contact_id", "number", "attempt_id", "rule", "body",
-            "previous", "hash",
+            "chain",
+            "seq",
+            "at",
+            "kind",
+            "contact_id",
+            "number",
+            "attempt_id",
+            "rule",
+            "body",
+            "previous",
+            "hash",
         ];
         // Writing to memory does not fail.
         let _ = writer.write_record(names);
