@@ -40,6 +40,9 @@ const BATCH: usize = 100;
 /// How often one claim takes more contacts because some were refused.
 const ROUNDS: usize = 8;
 
+/// So many more contacts are asked for when others are taking those in the hopper.
+const SPARE: u32 = 100;
+
 /// How often a transaction that lost against another is tried.
 const TRIES: usize = 5;
 
@@ -124,13 +127,14 @@ impl Store {
     pub async fn claim(&self, request: ClaimRequest<'_>) -> Result<Claimed, Error> {
         let soon = Some(after(request.now, SOON_MS));
         let mut attempts: Vec<NewAttempt> = Vec::with_capacity(request.ids.len());
+        let mut spare = 0;
         for _ in 0..ROUNDS {
             let ids = request.ids.get(attempts.len()..).unwrap_or_default();
             let part = ClaimRequest {
                 ids: ids.get(..BATCH).unwrap_or(ids),
                 ..request
             };
-            let round = match self.claim_more(&part).await {
+            let round = match self.claim_more(&part, spare).await {
                 Ok(round) => round,
                 // What is committed must be dialed, whatever became of the rest.
                 Err(error) if !attempts.is_empty() && !error.is_transient() => {
@@ -145,22 +149,27 @@ impl Store {
                 let next_due = None;
                 return Ok(Claimed { attempts, next_due });
             }
-            if round.taken == 0 {
-                let next_due = filled.map_or(soon, |filled| filled.next_due);
-                return Ok(Claimed { attempts, next_due });
+            match filled {
+                _ if round.taken > 0 => {}
+                Some(filled) => {
+                    let next_due = filled.next_due;
+                    return Ok(Claimed { attempts, next_due });
+                }
+                None if spare > 0 => break,
+                // What is in the hopper is being taken by others.
+                None => spare = SPARE,
             }
         }
-        Ok(Claimed {
-            attempts,
-            next_due: Some(request.now),
-        })
+        let next_due = soon;
+        Ok(Claimed { attempts, next_due })
     }
 
     async fn claim_more(
         &self,
         request: &ClaimRequest<'_>,
+        spare: u32,
     ) -> Result<(Option<Filled>, Round), Error> {
-        let filled = self.fill_if_low(request).await?;
+        let filled = self.fill_if_low(request, spare).await?;
         let mut tries = 0;
         loop {
             tries += 1;
@@ -171,8 +180,14 @@ impl Store {
         }
     }
 
-    async fn fill_if_low(&self, request: &ClaimRequest<'_>) -> Result<Option<Filled>, Error> {
-        let wanted = u32::try_from(request.ids.len()).unwrap_or(u32::MAX);
+    async fn fill_if_low(
+        &self,
+        request: &ClaimRequest<'_>,
+        spare: u32,
+    ) -> Result<Option<Filled>, Error> {
+        let wanted = u32::try_from(request.ids.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(spare);
         let there = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM (SELECT 1 FROM hopper WHERE campaign_id = $1 LIMIT $2) AS first"#,
             request.campaign.as_str(),
