@@ -21,7 +21,7 @@ ALTER TABLE campaigns ADD CHECK (mode IN ('progressive', 'power')),
 ALTER TABLE contact_phones DROP COLUMN type, DROP COLUMN zones, DROP COLUMN is_dead, DROP COLUMN blocked_by;
 DROP INDEX contacts_ready, contacts_waiting, contacts_filtered, contacts_locked, contacts_by_person, contacts_by_list;
 ALTER TABLE contacts DROP CONSTRAINT contacts_status_check;
-UPDATE contacts SET status = 'pending' WHERE status IN ('ready', 'waiting', 'hopper', 'filtered', 'callback');
+UPDATE contacts SET status = 'pending' WHERE status IN ('ready', 'waiting', 'filtered', 'callback');
 UPDATE contacts SET status = 'called' WHERE status = 'blocked';
 ALTER TABLE contacts ALTER COLUMN status SET DEFAULT 'pending',
     ADD CHECK (status IN ('pending', 'claimed', 'called', 'exhausted', 'qualified')),

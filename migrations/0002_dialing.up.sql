@@ -22,9 +22,9 @@ INSERT INTO lists (id, campaign_id, name, default_region)
 SELECT c.id, c.id, c.name, c.default_region FROM campaigns c;
 
 -- ready: may be dialed now, if its zone's window is open; waiting: from next_attempt_at on;
--- hopper: chosen and about to be dialed; claimed: an attempt is open; filtered: the filters or
--- quotas of the campaign leave it out; blocked: the law or a list forbids it for good;
--- callback: waits for its callback; called, exhausted, qualified: done.
+-- claimed: an attempt is open; filtered: the filters or quotas of the campaign leave it out;
+-- blocked: the law or a list forbids it for good; callback: waits for its callback; called,
+-- exhausted, qualified: done.
 ALTER TABLE contacts DROP CONSTRAINT contacts_status_check;
 DROP INDEX contacts_to_dial;
 ALTER TABLE contacts
@@ -55,7 +55,7 @@ UPDATE contacts SET list_id = campaign_id,
 ALTER TABLE contacts
     ALTER COLUMN list_id SET NOT NULL,
     ALTER COLUMN status SET DEFAULT 'ready',
-    ADD CHECK (status IN ('ready', 'waiting', 'hopper', 'claimed', 'filtered', 'blocked', 'callback',
+    ADD CHECK (status IN ('ready', 'waiting', 'claimed', 'filtered', 'blocked', 'callback',
                           'called', 'exhausted', 'qualified'));
 -- The hopper is filled by walking this index per list and zone, up to its limit.
 CREATE INDEX contacts_ready ON contacts (campaign_id, list_id, zones, rank, id) WHERE status = 'ready';
@@ -75,7 +75,8 @@ ALTER TABLE contact_phones
     -- The rule that forbids this number for good.
     ADD COLUMN blocked_by text;
 
--- Chosen, ready to be claimed. A row whose lease is over goes back to its list.
+-- Contacts that are ready and chosen to be claimed next. The contact itself is not touched:
+-- a row whose lease is over is taken away, and its contact may be chosen again.
 CREATE TABLE hopper (
     contact_id text PRIMARY KEY REFERENCES contacts ON DELETE CASCADE,
     campaign_id text NOT NULL REFERENCES campaigns ON DELETE CASCADE,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The daemon against a real Asterisk, with a second one as carrier. Needs root.
 #
-#   scripts/lab.sh run [--contacts N] [--agents N] [--mode progressive|power]
+#   scripts/lab.sh run [--contacts N] [--agents N] [--mode progressive|power|predictive]
 #                      [--leg-mode nailed-up|ring-per-call] [--no-amd] [--json]
 #   scripts/lab.sh crash [--kills N] [--softly] [...]  the daemon is killed (or restarted)
 #   scripts/lab.sh inbound [--json]             callers down every path of a flow

@@ -41,8 +41,24 @@ enum Command {
     },
     /// Fill an empty database with a trunk, agents and a campaign to try things out.
     Seed(commands::seed::Options),
+    /// Verify the dial ledger, or print the ends of its chains.
+    Ledger {
+        #[command(subcommand)]
+        command: commands::ledger::Command,
+    },
     /// Print the OpenAPI document of the API.
     Openapi,
+    /// Look at the rules of laws and authorities.
+    Compliance {
+        #[command(subcommand)]
+        command: ComplianceCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ComplianceCommand {
+    /// Say which calls are allowed on a day, and what is new on it. Needs no database.
+    Preview(commands::compliance::Options),
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,12 +102,22 @@ pub fn main() -> ExitCode {
             Err(error) => fail(1, &error.into()),
         };
     }
+    if let Command::Compliance {
+        command: ComplianceCommand::Preview(options),
+    } = &cli.command
+    {
+        return match commands::compliance::run(options) {
+            Ok(text) => print(&text),
+            Err(error) => fail(1, &error),
+        };
+    }
     let needs = match cli.command {
-        Command::Migrate | Command::User { .. } => Needs::Database,
+        Command::Migrate | Command::User { .. } | Command::Ledger { .. } => Needs::Database,
         Command::Serve
         | Command::Demo(_)
         | Command::Seed(_)
         | Command::Config { .. }
+        | Command::Compliance { .. }
         | Command::Openapi => Needs::All,
     };
     let config = match Config::load(cli.config.as_deref(), needs) {
@@ -127,8 +153,9 @@ pub fn main() -> ExitCode {
             } => {
                 commands::database::create_user(config, login_id, role, first_name, last_name).await
             }
+            Command::Ledger { command } => commands::ledger::run(config, command).await,
             Command::Seed(options) => commands::seed::run(config, options).await,
-            Command::Config { .. } | Command::Openapi => Ok(()),
+            Command::Config { .. } | Command::Compliance { .. } | Command::Openapi => Ok(()),
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));

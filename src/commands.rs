@@ -1,6 +1,8 @@
 //! What a person types, one file per command.
 
+pub mod compliance;
 pub mod database;
 pub mod demo;
+pub mod ledger;
 pub mod seed;
 pub mod serve;

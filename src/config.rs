@@ -34,10 +34,27 @@ pub struct Config {
     pub auth: Auth,
     /// Asterisk servers.
     pub asterisk: Asterisk,
+    /// Rules that say who may be dialed.
+    pub compliance: Compliance,
     /// Logs.
     pub log: Log,
     /// How to stop.
     pub shutdown: Shutdown,
+}
+
+/// Rules that say who may be dialed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compliance {
+    /// A directory of packs besides those built in; empty for none.
+    pub packs_directory: PathBuf,
+}
+
+impl Compliance {
+    /// The directory of packs, if there is one.
+    pub fn directory(&self) -> Option<&Path> {
+        Some(&*self.packs_directory).filter(|path| !path.as_os_str().is_empty())
+    }
 }
 
 /// REST API, live stream and board.

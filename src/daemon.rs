@@ -22,6 +22,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use crate::{
+    commands::compliance::load_packs,
     config::Config,
     exchange::{self, Parts, Progress},
     lifecycle::Lifecycle,
@@ -253,13 +254,14 @@ async fn start_on(
     let hub = Hub::new(new_id().to_string());
     let (exchange, requests) = exchange_channel(REQUESTS);
     let progress = Arc::new(Progress::default());
+    let packs = Arc::new(load_packs(config.compliance.directory())?);
     let parts = Parts {
         store: store.clone(),
         hub: hub.clone(),
         adapter,
         requests,
         restored,
-        packs: Arc::new(Packs::built_in().context("the packs of rules cannot be read")?),
+        packs,
         new_id: Arc::new(new_id),
         tracker: lifecycle.tracker.clone(),
     };

@@ -70,7 +70,7 @@ pub struct Parts {
     pub requests: mpsc::Receiver<Request>,
     /// What the database knows of an earlier run.
     pub restored: Restored,
-    /// The rules that every attempt must keep.
+    /// The rules that say who may be dialed.
     pub packs: Arc<Packs>,
     /// Makes unique numbers.
     pub new_id: Arc<dyn Fn() -> Uuid + Send + Sync>,

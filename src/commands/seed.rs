@@ -17,7 +17,12 @@ use strowger_core::{
     retry::{RetryRule, RetryRules},
     telephony::ServerName,
 };
-use strowger_store::{Store, campaigns::Campaign, contacts::NewContact, users::User};
+use strowger_store::{
+    Store,
+    campaigns::Campaign,
+    contacts::{Known, NewContact},
+    users::User,
+};
 
 use crate::{
     config::Config,
@@ -150,6 +155,7 @@ fn campaign(trunk: TrunkSettings) -> Campaign {
     let retry = |delay_s, max_attempts| RetryRule {
         delay_s,
         max_attempts,
+        ..RetryRule::default()
     };
     Campaign {
         settings: CampaignSettings {
@@ -209,6 +215,7 @@ pub async fn add_contacts(
             last_name: place.to_string(),
             postal_code: "75001".to_owned(),
             custom_fields: serde_json::Map::new(),
+            known: Known::default(),
             phones: vec![PhoneNumber::try_from(format!("+3363998{place:04}"))?],
         });
     }

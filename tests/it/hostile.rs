@@ -2,7 +2,7 @@
 
 use strowger_core::{ids::ContactId, phone::PhoneNumber};
 use strowger_sim::{Callee, Outcome};
-use strowger_store::contacts::NewContact;
+use strowger_store::contacts::{Known, NewContact};
 
 use crate::harness::{
     AMI_SECRET, Centre, Ground, Plan, Program, TOKEN_SECRET, Wire, number, until,
@@ -37,6 +37,7 @@ async fn nothing_that_a_person_writes_reaches_the_manager_interface() {
             last_name: name.to_owned(),
             postal_code: "666\r\n".to_owned(),
             custom_fields: serde_json::Map::from_iter([("666".to_owned(), name.into())]),
+            known: Known::default(),
             phones: vec![PhoneNumber::try_from(number(place)).unwrap()],
         })
         .collect();

@@ -58,6 +58,10 @@ needs! {
     EditFlows, "see and change flows";
     EditDids, "see and change numbers and queues";
     ReadMetrics, "read metrics";
+    RecordWishes, "see and record consents and opt-outs";
+    EditCompliance, "see and change do-not-call lists";
+    ReadLedger, "read the dial ledger";
+    ReadAudit, "read the audit log and verify the ledger";
 }
 
 /// To add and change users and trunks: those who set the contact centre up.

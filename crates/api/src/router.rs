@@ -18,8 +18,8 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agents, asked, board, calls, campaigns, contacts, dids, flows, health, login, password,
-        queues, stream, trunks, users,
+        agents, asked, audit, board, caller_ids, calls, campaigns, consents, contacts, dids, dnc,
+        flows, health, ledger, login, opt_outs, password, queues, stream, trunks, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -101,6 +101,17 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(asked::dial_preview))
         .routes(routes!(asked::skip_preview))
         .routes(routes!(asked::dial))
+        .routes(routes!(caller_ids::list, caller_ids::create))
+        .routes(routes!(
+            caller_ids::show,
+            caller_ids::change,
+            caller_ids::delete
+        ))
+        .routes(routes!(caller_ids::numbers, caller_ids::add_numbers))
+        .routes(routes!(
+            caller_ids::change_number,
+            caller_ids::remove_number
+        ))
         .routes(routes!(agents::list))
         .routes(routes!(agents::own))
         .routes(routes!(agents::log_in))
@@ -119,6 +130,15 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(dids::save))
         .routes(routes!(queues::list))
         .routes(routes!(queues::save))
+        .routes(routes!(consents::list, consents::record))
+        .routes(routes!(opt_outs::list, opt_outs::record))
+        .routes(routes!(opt_outs::withdraw))
+        .routes(routes!(dnc::list, dnc::create))
+        .routes(routes!(dnc::rename, dnc::delete))
+        .routes(routes!(dnc::add_number, dnc::remove_number))
+        .routes(routes!(ledger::list))
+        .routes(routes!(ledger::heads))
+        .routes(routes!(audit::list))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
@@ -131,9 +151,12 @@ fn all() -> OpenApiRouter<Shared> {
     let flows = OpenApiRouter::new()
         .routes(routes!(flows::show, flows::save))
         .layer(DefaultBodyLimit::max(FLOW_BODY));
-    // These two take their time and mind their own limits.
+    // These take their time and mind their own limits.
     let slow = OpenApiRouter::new()
         .routes(routes!(contacts::import))
+        .routes(routes!(dnc::import::import))
+        .routes(routes!(ledger::export::export))
+        .routes(routes!(ledger::verify))
         .routes(routes!(stream::stream));
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(quick.merge(login).merge(flows).layer(from_fn(deadline)))

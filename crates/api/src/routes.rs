@@ -2,14 +2,20 @@
 
 pub(crate) mod agents;
 pub(crate) mod asked;
+pub(crate) mod audit;
 pub(crate) mod board;
+pub(crate) mod caller_ids;
 pub(crate) mod calls;
 pub(crate) mod campaigns;
+pub(crate) mod consents;
 pub(crate) mod contacts;
 pub(crate) mod dids;
+pub(crate) mod dnc;
 pub(crate) mod flows;
 pub(crate) mod health;
+pub(crate) mod ledger;
 pub(crate) mod login;
+pub(crate) mod opt_outs;
 pub(crate) mod password;
 pub(crate) mod queues;
 pub(crate) mod stream;

@@ -119,6 +119,8 @@ pub(crate) struct App {
     pub(crate) started_at: Timestamp,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) imports: Arc<Semaphore>,
+    /// When the ledger was verified last; held while it is.
+    pub(crate) verified_at: Mutex<Option<Timestamp>>,
     /// Who was changed just now.
     changed_users: broadcast::Sender<UserId>,
     runs: Runs,
@@ -147,6 +149,7 @@ impl App {
             started_at: (api.clock)(),
             streams: Arc::new(Semaphore::new(api.settings.max_streams)),
             imports: Arc::new(Semaphore::new(api.settings.max_imports)),
+            verified_at: Mutex::default(),
             changed_users: broadcast::channel(64).0,
             runs: Runs(std::array::from_fn(|_| Arc::default())),
             work: TaskTracker::new(),

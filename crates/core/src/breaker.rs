@@ -32,7 +32,10 @@ pub const MAX_GIVE_BACKS: u8 = 3;
 /// Applied to contacts that were given back so often, when the campaign has no rule for it.
 const RULE_OF_FAILURES: RetryRule = RetryRule {
     delay_s: 3_600,
+    then_s: Vec::new(),
     max_attempts: 3,
+    avoid_hours: 0,
+    number: None,
 };
 
 /// What a line says about its trunk.
@@ -221,13 +224,8 @@ pub fn after_failure(
     if given_back < MAX_GIVE_BACKS {
         return AfterAttempt::GiveBack;
     }
-    let rule = rules.0.get(&disposition).copied();
-    let rule = rule.unwrap_or(RULE_OF_FAILURES);
-    if attempts >= rule.max_attempts {
-        AfterAttempt::Exhausted
-    } else {
-        AfterAttempt::Retry(after(now, u64::from(rule.delay_s) * 1_000))
-    }
+    let rule = rules.0.get(&disposition);
+    rule.unwrap_or(&RULE_OF_FAILURES).decide(attempts, now)
 }
 
 #[cfg(test)]

@@ -89,6 +89,8 @@ pub struct AttemptFacts {
     pub ordinal: u32,
     /// The epoch under which the runner created it.
     pub epoch: i64,
+    /// Which contacts it belongs to, for pacing.
+    pub segment: crate::pacing::Segment,
     /// The trunk that it leaves through.
     pub trunk: TrunkId,
     /// The only agent whom it may be connected to, if there is one.

@@ -8,17 +8,20 @@
 //! Where to look: [`Packs`] reads the rules of laws and authorities from the files of
 //! `compliance/`, [`OwnRules`] are those of a campaign, [`Packs::window_open`] is the quick
 //! question for a whole time zone, [`Packs::duties`] what pacing must keep, and
-//! what a day brings.
+//! [`preview()`] what a day brings.
 
 mod calendar;
 mod check;
 mod consent;
+mod describe;
 mod duties;
 mod error;
 mod own;
 mod pack;
 mod packs;
+mod preview;
 mod read;
+mod scene;
 #[cfg(test)]
 mod tests;
 mod week;
@@ -34,6 +37,7 @@ pub use pack::{
     PackId, Period, Rest, Scope, Version, When, Window,
 };
 pub use packs::{Packs, SourceFile};
+pub use preview::{Day, HoursDay, PackDay, Preview, RuleText, Tally, VersionDay, preview, tally};
 pub use week::{Hours, Week, zone};
 
 use serde::{Deserialize, Serialize};
@@ -94,6 +98,10 @@ pub struct Candidate {
 }
 
 /// An earlier attempt.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is true or not whatever the others are"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Past {
     /// When it was placed.

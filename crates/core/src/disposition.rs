@@ -121,6 +121,8 @@ pub struct Signals {
     pub served: bool,
     /// We gave up finding an agent in the legal time.
     pub gave_up: bool,
+    /// We gave it up after it had rung as long as it must: nobody had answered.
+    pub rang_out: bool,
     /// We ended it (stop of a campaign, hang-up by a supervisor).
     pub cancelled: bool,
     /// `Reason` of `OriginateResponse`.
@@ -154,7 +156,7 @@ pub fn fuse(signals: &Signals) -> Disposition {
     }
     // A ring time-out is our own doing, so Reason 3 outranks the cause that tearing
     // the call down left behind.
-    let decided = if signals.originate_reason == Some(3) {
+    let decided = if signals.originate_reason == Some(3) || signals.rang_out {
         Some(Disposition::NoAnswer)
     } else {
         signals
@@ -166,7 +168,9 @@ pub fn fuse(signals: &Signals) -> Disposition {
     };
     match decided {
         // The line that we hung up was not answered: SIP 487 and NOANSWER are our own doing.
-        None | Some(Disposition::NoAnswer) if signals.cancelled => Disposition::Cancelled,
+        None | Some(Disposition::NoAnswer) if signals.cancelled && !signals.rang_out => {
+            Disposition::Cancelled
+        }
         Some(disposition) => disposition,
         None => Disposition::Unknown,
     }

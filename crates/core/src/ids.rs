@@ -168,6 +168,12 @@ text_id!(
 text_id!(
     /// A business outcome that an agent chooses.
     QualificationId, "qual");
+text_id!(
+    /// A set of qualifications that a campaign offers.
+    QualificationGroupId, "qgr");
+text_id!(
+    /// A list of contacts of a campaign.
+    ListId, "lst");
 
 uuid_id!(
     /// One dial of one number of one contact.
@@ -178,6 +184,9 @@ uuid_id!(
 uuid_id!(
     /// Login to logout of an agent at a station.
     AgentSessionId, "ses");
+uuid_id!(
+    /// A call that was promised to a contact.
+    CallbackId, "cbk");
 
 impl From<AttemptId> for CallId {
     fn from(attempt: AttemptId) -> Self {

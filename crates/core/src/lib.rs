@@ -11,6 +11,8 @@
 //!   and [`retry`] are its parts;
 //! - [`lists`] chooses and orders the contacts of a campaign, [`compliance`] says which of
 //!   them may be dialed, [`ledger`] keeps why;
+//! - [`caller_id`] chooses the number to show, [`amd`] says how far machine detection can be
+//!   trusted, [`abandonment`] computes the rate that regulators ask for;
 //! - [`ivr`] checks and runs the flows that inbound callers walk;
 //! - [`telephony`] are the words spoken with an adapter, [`record`] those with the
 //!   database, [`live`] those with people who watch.

@@ -44,6 +44,8 @@ impl Role {
             Permission::WatchLive
             | Permission::RunCampaigns
             | Permission::ReadCallRecords
+            | Permission::RecordWishes
+            | Permission::ReadLedger
             | Permission::ManageAgents => !matches!(self, Self::Agent),
             Permission::EditCampaigns
             | Permission::ImportContacts
@@ -51,7 +53,7 @@ impl Role {
             | Permission::EditDids => {
                 matches!(self, Self::Administrator | Self::SuperAdministrator)
             }
-            Permission::ReadMetrics => {
+            Permission::EditCompliance | Permission::ReadAudit | Permission::ReadMetrics => {
                 matches!(self, Self::Administrator | Self::SuperAdministrator)
             }
         }
@@ -97,6 +99,14 @@ pub enum Permission {
     EditDids,
     /// Read the metrics of the daemon.
     ReadMetrics,
+    /// Record what people allowed, took back or do not want.
+    RecordWishes,
+    /// Change do-not-call lists.
+    EditCompliance,
+    /// Read why numbers were dialed or were not, and hand it out as evidence.
+    ReadLedger,
+    /// Read who changed what, and verify the ledger.
+    ReadAudit,
 }
 
 #[cfg(test)]
@@ -116,6 +126,10 @@ mod tests {
             Permission::EditFlows,
             Permission::EditDids,
             Permission::ReadMetrics,
+            Permission::RecordWishes,
+            Permission::EditCompliance,
+            Permission::ReadLedger,
+            Permission::ReadAudit,
         ] {
             assert!(!Role::Agent.may(permission), "{permission:?}");
             assert!(Role::SuperAdministrator.may(permission), "{permission:?}");

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region};
 use serde::{Deserialize, Serialize};
 
-pub use zones::{countries_of, country_of_zone, zones_of};
+pub use zones::{countries_of, country_of_zone, zones_of, zones_of_country, zones_of_prefix};
 
 /// A phone number in E.164, such as `+33639981234`.
 ///

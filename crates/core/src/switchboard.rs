@@ -19,6 +19,7 @@ mod ends;
 mod inbound;
 mod invariants;
 mod links;
+mod pacing;
 mod phases;
 mod preview;
 mod shares;
@@ -383,6 +384,7 @@ pub struct Switchboard {
     touched: BTreeSet<CampaignId>,
     actions: VecDeque<Action>,
     draining: bool,
+    pacers: pacing::Pacers,
     witness: invariants::Witness,
     stats: Stats,
 }
@@ -555,6 +557,7 @@ impl Switchboard {
             at: now,
         };
         self.write(write);
+        self.pace_agent(now, id);
         self.publish_agent(id);
         if was_available && matches!(state, AgentState::Offline | AgentState::Paused(_)) {
             // They may have been the last who could ask for contacts.

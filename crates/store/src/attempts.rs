@@ -6,7 +6,7 @@
 //!
 //! Locks are taken in one order, so that claims wait for one another and never in a circle:
 //! the campaign (shared), its contacts (those locked by others are passed over), numbers,
-//! persons and debts in the order of their keys, caller ids in their order, the head of the
+//! persons and debts in the order of their keys, the pool of caller ids, the head of the
 //! campaign's ledger.
 
 mod decide;
@@ -26,11 +26,12 @@ use strowger_core::{
 
 use crate::{
     Error, Store,
+    caller_ids::record_use,
     convert::{int, read, uint, utc},
     hopper::{self, Filled, Taken},
     ledger,
 };
-use decide::{Line, Outcome};
+use decide::{Decided, Line, Outcome};
 use terms::Terms;
 
 /// Most contacts of one transaction: it holds up to three locks for each until it ends.
@@ -209,6 +210,7 @@ impl Store {
         };
         let decided = decide::decide(&mut tx, &terms, &line, &taken, request.ids).await?;
         let refused: Vec<(ContactId, &Refusal)> = decided
+            .outcomes
             .iter()
             .filter_map(|one| Some((one.taken.contact.clone(), one.result.as_ref().err()?)))
             .collect();
@@ -259,7 +261,7 @@ impl Store {
             now: request.now,
         };
         let decided = decide::decide(&mut tx, &terms, &line, &taken, &[request.id]).await?;
-        let [one] = decided.as_slice() else {
+        let [one] = decided.outcomes.as_slice() else {
             return Err(Error::Missing { what: "contact" });
         };
         let result = one.result.clone();
@@ -382,14 +384,22 @@ async fn commit(
     mut tx: Transaction<'_, Postgres>,
     terms: &Terms,
     line: &Line<'_>,
-    decided: &[Outcome<'_>],
+    decided: &Decided<'_>,
 ) -> Result<Vec<NewAttempt>, Error> {
-    let attempts: Vec<NewAttempt> = decided
+    let outcomes = &decided.outcomes;
+    let attempts: Vec<NewAttempt> = outcomes
         .iter()
         .filter_map(|one| one.result.as_ref().ok().cloned())
         .collect();
-    insert(&mut tx, terms, line, decided).await?;
-    let entries: Vec<Entry> = decided.iter().map(|one| one.entry(terms, line)).collect();
+    insert(&mut tx, terms, line, outcomes).await?;
+    if let Some(pool) = &decided.pool {
+        let shown: Vec<PhoneNumber> = attempts
+            .iter()
+            .filter_map(|attempt| attempt.caller_id.clone())
+            .collect();
+        record_use(&mut tx, pool, &shown, line.now).await?;
+    }
+    let entries: Vec<Entry> = outcomes.iter().map(|one| one.entry(terms, line)).collect();
     ledger::append(&mut tx, &terms.purpose.campaign, &entries).await?;
     tx.commit().await?;
     Ok(attempts)

@@ -59,3 +59,20 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
         detail: error.to_string(),
     })
 }
+
+/// Reads a column that holds a word of the core.
+pub(crate) fn word<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    word: String,
+) -> Result<T, Error> {
+    read_json(what, serde_json::Value::String(word))
+}
+
+/// The word of the core for a value: what [`word`] reads.
+pub(crate) fn text_of<T: serde::Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text,
+        // Only enums of words are given.
+        Ok(_) | Err(_) => String::new(),
+    }
+}

@@ -65,6 +65,7 @@ impl Store {
                     channel: ChannelId::for_attempt(attempt),
                     kind: Kind::Outbound(AttemptFacts {
                         attempt,
+                        segment: strowger_core::pacing::Segment::default(),
                         campaign: read("attempts.campaign_id", row.campaign_id)?,
                         contact: read("attempts.contact_id", row.contact_id)?,
                         number: read("attempts.number", row.number)?,

@@ -4,15 +4,14 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, Postgres, Transaction};
 use strowger_core::{
     ids::{ContactId, UserId},
-    record::{AttemptEnd, CallRecord, Write},
-    retry::AfterAttempt,
-    telephony::Amd,
+    record::{CallRecord, Write},
     time::Timestamp,
 };
 
 use crate::{
     Error, Store,
     convert::{int, utc},
+    outcomes,
 };
 
 struct Event {
@@ -71,7 +70,7 @@ async fn apply_one(db: &mut PgConnection, write: &Write) -> Result<Option<Event>
             )
         }
         Write::AttemptEnded(end) => {
-            attempt_ended(db, end).await?;
+            outcomes::attempt_ended(db, end).await?;
             let payload = json!({ "disposition": end.disposition, "cause": end.cause, "sip_code": end.sip_code });
             event(end.at, "attempt.ended", &end.attempt, payload)
         }
@@ -257,47 +256,6 @@ async fn log(db: &mut PgConnection, events: &[Event]) -> Result<(), Error> {
     Ok(())
 }
 
-async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Result<(), Error> {
-    let ended = sqlx::query!(
-        "UPDATE attempts SET disposition = $2, cause = $3, sip_code = $4, amd = $5, ended_at = $6, amd_cause = $7
-         WHERE id = $1 AND ended_at IS NULL",
-        end.attempt.0,
-        end.disposition.as_str(),
-        end.cause.and_then(|cause| i16::try_from(cause).ok()),
-        end.sip_code.and_then(|code| i16::try_from(code).ok()),
-        end.amd.map(amd_name),
-        utc(end.at),
-        end.amd_cause
-    )
-    .execute(&mut *db)
-    .await?;
-    if ended.rows_affected() == 0 {
-        return Ok(());
-    }
-    let (status, next) = match end.after {
-        AfterAttempt::Retry(at) => ("waiting", Some(utc(at))),
-        AfterAttempt::Called => ("called", None),
-        AfterAttempt::Exhausted => ("exhausted", None),
-        AfterAttempt::GiveBack => ("ready", Some(utc(end.at))),
-    };
-    let uncounted = i32::from(end.after == AfterAttempt::GiveBack);
-    sqlx::query!(
-        "UPDATE contacts SET status = $3, next_attempt_at = coalesce($4, next_attempt_at), claimed_by = NULL,
-             last_disposition = $5, updated_at = $6, attempts_made = greatest(attempts_made - $7, 0)
-         WHERE id = $1 AND claimed_by = $2",
-        end.contact.as_str(),
-        end.attempt.0,
-        status,
-        next,
-        end.disposition.as_str(),
-        utc(end.at),
-        uncounted
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// A contact that was looked at and not dialed comes up again in a quarter of an hour: the
 /// next one to be looked at is another.
 async fn contact_released(
@@ -320,23 +278,15 @@ async fn contact_released(
     Ok(())
 }
 
-fn amd_name(amd: Amd) -> &'static str {
-    match amd {
-        Amd::Human => "human",
-        Amd::Machine => "machine",
-        Amd::NotSure => "not-sure",
-    }
-}
-
 async fn call_closed(db: &mut PgConnection, record: &CallRecord) -> Result<(), Error> {
     let at = |moment: Option<strowger_core::time::Timestamp>| moment.map(utc);
     let (flow, version) = record.flow.clone().unzip();
     let (voicemail, voicemail_ms) = record.voicemail.clone().unzip();
     sqlx::query!(
-        "INSERT INTO call_records (id, direction, server, channel, attempt_id, campaign_id, contact_id, agent_id, source,
+        "INSERT INTO call_records (id, direction, server, channel, attempt_id, campaign_id, contact_id, agent_id, qualification_id, source,
              destination, flow_id, flow_version, flow_path, queue_id, transferred_to, started_at, answered_at,
              waiting_since, bridged_at, unbridged_at, ended_at, disposition, cause, recording, voicemail, voicemail_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, (SELECT qualification_id FROM attempts WHERE id = $5), $9, $10, $11, $12, $13,
              (SELECT id FROM queues WHERE id = $14), $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)
          ON CONFLICT (id) DO UPDATE SET agent_id = excluded.agent_id, flow_id = excluded.flow_id,
              flow_version = excluded.flow_version, flow_path = excluded.flow_path, queue_id = excluded.queue_id,

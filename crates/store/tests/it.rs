@@ -11,7 +11,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::OnceLock,
+    sync::LazyLock,
 };
 
 use sqlx::Row as _;
@@ -32,7 +32,11 @@ use strowger_core::{
     time::{Timestamp, after},
 };
 use strowger_store::{
-    Error, Store, attempts::ClaimRequest, campaigns::Campaign, contacts::NewContact, inbound::Did,
+    Error, Store,
+    attempts::ClaimRequest,
+    campaigns::Campaign,
+    contacts::{Known, NewContact},
+    inbound::Did,
     users::User,
 };
 use strowger_testkit::database::{TestDatabase, fresh};
@@ -48,11 +52,6 @@ struct Scene {
 
 fn id() -> Uuid {
     Uuid::new_v4()
-}
-
-fn packs() -> &'static Packs {
-    static PACKS: OnceLock<Packs> = OnceLock::new();
-    PACKS.get_or_init(|| Packs::built_in().unwrap())
 }
 
 /// PostgreSQL keeps microseconds: a moment that survives the round trip.
@@ -109,6 +108,7 @@ async fn scene(contacts: usize) -> Scene {
                 RetryRule {
                     delay_s: 60,
                     max_attempts: 2,
+                    ..RetryRule::default()
                 },
             )])),
             activity: Activity::Collection,
@@ -130,6 +130,11 @@ async fn scene(contacts: usize) -> Scene {
         read.settings, campaign.settings,
         "a campaign reads as it was written"
     );
+    // What stands there above was to be read, not to be obeyed.
+    sqlx::query("UPDATE campaigns SET packs = '{}', schedule = '{}', filters = '[]'")
+        .execute(store.pool())
+        .await
+        .unwrap();
     let list: Vec<NewContact> = (0..contacts).map(|place| contact(place, 1)).collect();
     store.add_contacts(&id, &list, now()).await.unwrap();
     let epoch = store.start_campaign(&id).await.unwrap();
@@ -149,6 +154,7 @@ fn contact(place: usize, phones: usize) -> NewContact {
         last_name: place.to_string(),
         postal_code: String::new(),
         custom_fields: serde_json::Map::new(),
+        known: Known::default(),
         phones: (0..phones)
             .map(|phone| PhoneNumber::try_from(format!("+33639{phone}8{place:04}")).unwrap())
             .collect(),
@@ -166,6 +172,12 @@ fn user(id: &str, role: Role) -> User {
         is_active: true,
         password_hash: "x".to_owned(),
     }
+}
+
+/// The rules that Strowger comes with.
+fn packs() -> &'static Packs {
+    static PACKS: LazyLock<Packs> = LazyLock::new(|| Packs::built_in().unwrap());
+    &PACKS
 }
 
 impl Scene {

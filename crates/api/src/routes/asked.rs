@@ -8,7 +8,7 @@ use strowger_core::{
     phone::PhoneNumber,
     switchboard::{Command, Target, Which},
 };
-use strowger_store::contacts::NewContact;
+use strowger_store::contacts::{Known, NewContact};
 use utoipa::ToSchema;
 
 use super::campaigns::find;
@@ -225,6 +225,7 @@ async fn contact_with(
         postal_code: String::new(),
         custom_fields: serde_json::Map::new(),
         phones: vec![number],
+        known: Known::default(),
     };
     let id = contact.id.clone();
     store.add_contacts(campaign, &[contact], app.now()).await?;

@@ -38,7 +38,7 @@ const MAX_AGENTS: usize = 5_000;
 pub(crate) struct CampaignDetail {
     #[serde(flatten)]
     campaign: CampaignBody,
-    /// Contacts by status: ready, waiting, hopper, claimed, filtered, blocked, callback, called,
+    /// Contacts by status: ready, waiting, claimed, filtered, blocked, callback, called,
     /// exhausted, qualified.
     contacts: BTreeMap<String, i64>,
 }

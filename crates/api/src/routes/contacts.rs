@@ -2,12 +2,13 @@
 //!
 //! The file is read as it arrives and never held as a whole: [`records`] cuts it into
 //! records and survives whatever stands in it, [`columns`] makes contacts of them, and here
-//! they are stored a thousand at a time.
+//! they are stored some thousands at a time. While one batch is stored, the next one is read on
+//! a thread for work that takes long: telling what a phone number is costs more than the rest.
 
 mod columns;
 mod records;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -16,14 +17,17 @@ use axum::{
     http::{HeaderMap, header},
 };
 use futures_util::StreamExt as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use strowger_core::{
-    ids::{CampaignId, ContactId},
-    phone::PhoneNumber,
+    ids::{CampaignId, ContactId, ListId},
     switchboard::Command,
 };
-use strowger_store::{campaigns::Campaign, contacts::NewContact};
-use utoipa::ToSchema;
+use strowger_store::{
+    Error,
+    contacts::{Duplicates, Prepared, Target},
+};
+use tokio::task::JoinHandle;
+use utoipa::{IntoParams, ToSchema};
 
 use self::{
     columns::{Columns, Rejected},
@@ -32,14 +36,14 @@ use self::{
 use super::campaigns;
 use crate::{
     guard::{ImportContacts, May},
-    input::Path,
+    input::{Path, Query},
     problem::{Problem, ProblemBody},
     reply::Data,
     state::{App, Shared},
 };
 
 /// Contacts stored in one transaction.
-const BATCH: usize = 1_000;
+const BATCH: usize = 4_000;
 
 /// Most contacts of one file: what bounds the memory for finding numbers that stand twice.
 const MAX_CONTACTS: usize = 1_000_000;
@@ -77,18 +81,52 @@ struct LineError {
     reason: String,
 }
 
+/// Where to, and what is a duplicate.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ImportQuery {
+    /// The id of a list of the campaign; its own list when absent.
+    #[param(value_type = Option<String>)]
+    list: Option<String>,
+    /// `skip` (when absent): a line with a number that the campaign has already is refused; `keep`: it
+    /// is imported all the same. A number that stands twice in the file is always refused.
+    #[param(value_type = Option<String>)]
+    duplicates: Option<String>,
+}
+
+impl ImportQuery {
+    fn list(&self) -> Result<Option<ListId>, Problem> {
+        self.list
+            .clone()
+            .map(ListId::new)
+            .transpose()
+            .map_err(|error| Problem::field("list", error.to_string()))
+    }
+
+    fn duplicates(&self) -> Result<Duplicates, Problem> {
+        match self.duplicates.as_deref() {
+            None | Some("skip") => Ok(Duplicates::Skip),
+            Some("keep") => Ok(Duplicates::Keep),
+            Some(_) => Err(Problem::field("duplicates", "it is skip or keep")),
+        }
+    }
+}
+
 /// Import contacts
 ///
 /// The body is a CSV file in UTF-8 with `,` or `;` between its columns. The first line names them:
 /// `first_name`, `last_name`, `phone` (or `phone_number`), `phone2` to `phone10`, `postal_code`;
+/// `person` and `debt` (keys that are the same in every campaign, for caps), `time_zone` (such as
+/// Europe/Paris), `priority` (0 to 99, the greatest first), `best_hour` (0 to 23);
 /// any other column becomes a custom field. Lines that cannot be imported are reported and do
 /// not keep the others from being imported.
 #[utoipa::path(
-    post, path = "/api/v1/campaigns/{id}/contacts/import", tag = "contacts", params(("id" = String, Path)),
+    post, path = "/api/v1/campaigns/{id}/contacts/import", tag = "contacts",
+    params(("id" = String, Path), ImportQuery),
     request_body(content = String, content_type = "text/csv", description = "At most 100 MB and 1,000,000 contacts"),
     responses(
         (status = 200, description = "Read to its end", body = Data<Report>),
-        (status = 404, description = "No such campaign", body = ProblemBody),
+        (status = 404, description = "No such campaign, or no such list in it", body = ProblemBody),
         (status = 413, description = "The file is too large", body = ProblemBody),
         (status = 415, description = "Not text/csv", body = ProblemBody),
         (status = 422, description = "The header cannot be used", body = ProblemBody),
@@ -99,6 +137,7 @@ pub(crate) async fn import(
     _caller: May<ImportContacts>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
+    Query(query): Query<ImportQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Data<Report>>, Problem> {
@@ -121,7 +160,14 @@ pub(crate) async fn import(
     if announced.is_some_and(|bytes| bytes > app.api.settings.max_import_bytes) {
         return Err(too_large(&app));
     }
-    let campaign = campaigns::find(&app, &id).await?;
+    let (list, duplicates) = (query.list()?, query.duplicates()?);
+    campaigns::find(&app, &id).await?;
+    let store = &app.api.store;
+    let target = store.import_target(&id, list.as_ref(), app.now()).await?;
+    let target =
+        target.ok_or_else(|| Problem::not_found(format!("the campaign {id} has no such list")))?;
+    let list = store.list(&target.list).await?;
+    let region = list.map(|list| list.default_region).unwrap_or_default();
     let _permit = app.imports.try_acquire().map_err(|_| {
         Problem::unavailable(
             "busy",
@@ -129,10 +175,14 @@ pub(crate) async fn import(
             10,
         )
     })?;
-    let mut import = Import::new(&app, &campaign);
+    let mut import = Import::new(&app, target, region, duplicates);
     let outcome = tokio::time::timeout(TOTAL, import.read(body)).await;
     let outcome = outcome
         .unwrap_or_else(|_| Err(Problem::malformed("the import took longer than 30 minutes")));
+    // What is being stored is stored, whatever became of the rest.
+    let stored = import.finish_store().await;
+    let outcome = outcome.and(stored);
+    import.report.errors.sort_by_key(|error| error.line);
     import.tell().await;
     match outcome {
         Ok(()) => Ok(Data::of(std::mem::take(&mut import.report))),
@@ -151,15 +201,32 @@ fn too_large(app: &App) -> Problem {
     ))
 }
 
+/// A record of the file, not yet looked at.
+struct Raw {
+    line: u64,
+    id: ContactId,
+    bytes: Vec<u8>,
+}
+
+/// What stays the same for all lines.
+struct Plan {
+    target: Target,
+    region: String,
+    duplicates: Duplicates,
+}
+
+/// A batch on its way into the database: its lines, and where duplicates stand in it.
+type Storing = JoinHandle<(Vec<u64>, Result<Vec<(usize, String)>, Error>)>;
+
 struct Import<'a> {
     app: &'a App,
-    campaign: &'a Campaign,
+    plan: Arc<Plan>,
     splitter: Splitter,
-    columns: Option<Columns>,
+    columns: Option<Arc<Columns>>,
     /// Numbers of this file and where they stand. An E.164 number has at most 15 digits.
     seen: HashMap<u64, u64>,
-    batch: Vec<NewContact>,
-    batch_line: u64,
+    raw: Vec<Raw>,
+    storing: Option<Storing>,
     stored_line: u64,
     /// The switchboard knows of everything that was stored.
     told: bool,
@@ -167,15 +234,19 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    fn new(app: &'a App, campaign: &'a Campaign) -> Self {
+    fn new(app: &'a App, target: Target, region: String, duplicates: Duplicates) -> Self {
         Self {
             app,
-            campaign,
+            plan: Arc::new(Plan {
+                target,
+                region,
+                duplicates,
+            }),
             splitter: Splitter::default(),
             columns: None,
             seen: HashMap::new(),
-            batch: Vec::with_capacity(BATCH),
-            batch_line: 0,
+            raw: Vec::with_capacity(BATCH),
+            storing: None,
             stored_line: 0,
             told: true,
             report: Report::default(),
@@ -209,13 +280,14 @@ impl<'a> Import<'a> {
                 "the file is empty: its first line names the columns",
             ));
         }
-        self.store().await
+        self.store().await?;
+        self.finish_store().await
     }
 
     async fn take_pieces(&mut self) -> Result<(), Problem> {
         while let Some(piece) = self.splitter.next_piece() {
             match piece {
-                Piece::Record { line, bytes } => self.record(line, &bytes)?,
+                Piece::Record { line, bytes } => self.record(line, bytes)?,
                 Piece::Refused { line, reason } if self.columns.is_some() => {
                     self.reject(line, Rejected::line(reason));
                 }
@@ -226,35 +298,28 @@ impl<'a> Import<'a> {
                     ));
                 }
             }
-            if self.batch.len() >= BATCH {
+            if self.raw.len() >= BATCH {
                 self.store().await?;
             }
         }
         Ok(())
     }
 
-    fn record(&mut self, line: u64, bytes: &[u8]) -> Result<(), Problem> {
-        let Some(columns) = &self.columns else {
-            let columns = Columns::read(line, bytes)?;
+    fn record(&mut self, line: u64, bytes: Vec<u8>) -> Result<(), Problem> {
+        if self.columns.is_none() {
+            let columns = Columns::read(line, &bytes)?;
             self.splitter.set_delimiter(columns.delimiter());
-            self.columns = Some(columns);
+            self.columns = Some(Arc::new(columns));
             return Ok(());
-        };
-        let row = columns.contact(bytes, &self.campaign.default_region);
-        match row.and_then(|contact| self.admit(line, contact)) {
-            Ok(contact) => {
-                self.report.total += 1;
-                self.batch_line = line;
-                self.batch.push(contact);
-            }
-            Err(rejected) => self.reject(line, rejected),
         }
+        let id = ContactId::generate(self.app.new_id());
+        self.raw.push(Raw { line, id, bytes });
         Ok(())
     }
 
-    /// Gives a contact its id, unless one of its numbers stands further up.
-    fn admit(&mut self, line: u64, mut contact: NewContact) -> Result<NewContact, Rejected> {
-        for phone in &contact.phones {
+    /// Keeps a contact, unless one of its numbers stands further up.
+    fn admit(&mut self, line: u64, contact: &Prepared) -> Result<(), Rejected> {
+        for phone in contact.numbers() {
             if let Some(before) = self.seen.get(&digits(phone)) {
                 return Err(Rejected::line(format!(
                     "the number {phone} stands in line {before} already"
@@ -267,9 +332,8 @@ impl<'a> Import<'a> {
             ));
         }
         self.seen
-            .extend(contact.phones.iter().map(|phone| (digits(phone), line)));
-        contact.id = ContactId::generate(self.app.new_id());
-        Ok(contact)
+            .extend(contact.numbers().iter().map(|phone| (digits(phone), line)));
+        Ok(())
     }
 
     fn reject(&mut self, line: u64, rejected: Rejected) {
@@ -285,27 +349,76 @@ impl<'a> Import<'a> {
         }
     }
 
+    /// Reads the lines that are waiting while the batch before is stored, then sends them on.
     async fn store(&mut self) -> Result<(), Problem> {
-        if self.batch.is_empty() {
+        let Some(columns) = self.columns.clone().filter(|_| !self.raw.is_empty()) else {
+            return Ok(());
+        };
+        let raw = std::mem::replace(&mut self.raw, Vec::with_capacity(BATCH));
+        let plan = Arc::clone(&self.plan);
+        let read = tokio::task::spawn_blocking(move || {
+            raw.into_iter()
+                .map(|raw| {
+                    let contact = columns.contact(raw.id, &raw.bytes, &plan.region);
+                    (
+                        raw.line,
+                        contact.map(|contact| Prepared::new(&contact, &plan.target)),
+                    )
+                })
+                .collect::<Vec<_>>()
+        });
+        let read = read.await.map_err(|_| Problem::internal())?;
+        let (mut lines, mut contacts) = (Vec::new(), Vec::new());
+        for (line, contact) in read {
+            match contact.and_then(|contact| self.admit(line, &contact).map(|()| contact)) {
+                Ok(contact) => {
+                    lines.push(line);
+                    contacts.push(contact);
+                }
+                Err(rejected) => self.reject(line, rejected),
+            }
+        }
+        self.finish_store().await?;
+        if contacts.is_empty() {
             return Ok(());
         }
-        let app = self.app;
         self.told = false;
-        app.api
-            .store
-            .add_contacts(&self.campaign.settings.id, &self.batch, app.now())
-            .await?;
-        self.report.imported += self.batch.len() as u64;
-        self.stored_line = self.batch_line;
-        self.batch.clear();
-        // A campaign that has run dry goes on while the rest of a long file arrives. When the
-        // switchboard is busy, the next batch or the end of the file tells it.
-        self.told = self.app.api.exchange.notify(self.added()).is_ok();
+        let (store, plan) = (self.app.api.store.clone(), Arc::clone(&self.plan));
+        let (exchange, added) = (self.app.api.exchange.clone(), self.added());
+        self.storing = Some(tokio::spawn(async move {
+            let stored = store
+                .insert_contacts(&plan.target.campaign, &contacts, plan.duplicates)
+                .await;
+            // A campaign that has run dry goes on while the rest of a long file arrives, also when
+            // the client is gone by now. When the switchboard is busy, the next batch or the end
+            // of the file tells it.
+            let _ = exchange.notify(added);
+            (lines, stored)
+        }));
+        Ok(())
+    }
+
+    /// Waits for the batch that is being stored and reports on it.
+    async fn finish_store(&mut self) -> Result<(), Problem> {
+        let Some(storing) = self.storing.take() else {
+            return Ok(());
+        };
+        let (lines, stored) = storing.await.map_err(|_| Problem::internal())?;
+        let duplicates = stored?;
+        let added = (lines.len() - duplicates.len()) as u64;
+        self.report.imported += added;
+        self.report.total += added;
+        self.stored_line = lines.last().copied().unwrap_or(self.stored_line);
+        for (place, number) in duplicates {
+            let line = lines.get(place).copied().unwrap_or_default();
+            let reason = format!("the number {number} is in the campaign already");
+            self.reject(line, Rejected::line(reason));
+        }
         Ok(())
     }
 
     fn added(&self) -> Command {
-        Command::ContactsAdded(self.campaign.settings.id.clone())
+        Command::ContactsAdded(self.plan.target.campaign.clone())
     }
 
     /// Tells the switchboard, which may believe that the list is used up, of the last contacts
@@ -315,7 +428,7 @@ impl<'a> Import<'a> {
             return;
         }
         if let Err(error) = self.app.api.exchange.send(self.added()).await {
-            tracing::warn!(campaign.id = %self.campaign.settings.id, %error, "The switchboard was not told of new contacts");
+            tracing::warn!(campaign.id = %self.plan.target.campaign, %error, "The switchboard was not told of new contacts");
         }
     }
 }
@@ -329,10 +442,6 @@ impl Drop for Import<'_> {
     }
 }
 
-fn digits(phone: &PhoneNumber) -> u64 {
-    phone
-        .as_str()
-        .trim_start_matches('+')
-        .parse()
-        .unwrap_or_default()
+fn digits(phone: &str) -> u64 {
+    phone.trim_start_matches('+').parse().unwrap_or_default()
 }

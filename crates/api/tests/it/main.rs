@@ -6,7 +6,9 @@
     reason = "clippy allows it in test functions, not in what they share"
 )]
 
+mod caller_ids;
 mod campaigns;
+mod compliance;
 mod contacts;
 mod document;
 mod flows;

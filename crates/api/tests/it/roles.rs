@@ -56,6 +56,27 @@ pub(crate) const ROUTES: &[Route] = &[
         "/api/v1/campaigns/{id}/contacts/import",
         ADMINISTRATOR,
     ),
+    route("GET", "/api/v1/caller-id-pools", SUPERVISOR),
+    route("POST", "/api/v1/caller-id-pools", ADMINISTRATOR),
+    route("GET", "/api/v1/caller-id-pools/{id}", SUPERVISOR),
+    route("PATCH", "/api/v1/caller-id-pools/{id}", ADMINISTRATOR),
+    route("DELETE", "/api/v1/caller-id-pools/{id}", ADMINISTRATOR),
+    route("GET", "/api/v1/caller-id-pools/{id}/numbers", SUPERVISOR),
+    route(
+        "POST",
+        "/api/v1/caller-id-pools/{id}/numbers",
+        ADMINISTRATOR,
+    ),
+    route(
+        "PATCH",
+        "/api/v1/caller-id-pools/{id}/numbers/{number}",
+        ADMINISTRATOR,
+    ),
+    route(
+        "DELETE",
+        "/api/v1/caller-id-pools/{id}/numbers/{number}",
+        ADMINISTRATOR,
+    ),
     route("GET", "/api/v1/agents", SUPERVISOR),
     route("GET", "/api/v1/agents/me", AGENT),
     route("POST", "/api/v1/agents/me/login", AGENT),
@@ -81,6 +102,23 @@ pub(crate) const ROUTES: &[Route] = &[
     route("PUT", "/api/v1/dids/{id}", ADMINISTRATOR),
     route("GET", "/api/v1/queues", ADMINISTRATOR),
     route("PUT", "/api/v1/queues/{id}", ADMINISTRATOR),
+    route("GET", "/api/v1/consents", SUPERVISOR),
+    route("POST", "/api/v1/consents", SUPERVISOR),
+    route("GET", "/api/v1/opt-outs", SUPERVISOR),
+    route("POST", "/api/v1/opt-outs", SUPERVISOR),
+    route("DELETE", "/api/v1/opt-outs/{id}", SUPERVISOR),
+    route("GET", "/api/v1/dnc-lists", ADMINISTRATOR),
+    route("POST", "/api/v1/dnc-lists", ADMINISTRATOR),
+    route("PATCH", "/api/v1/dnc-lists/{id}", ADMINISTRATOR),
+    route("DELETE", "/api/v1/dnc-lists/{id}", ADMINISTRATOR),
+    route("POST", "/api/v1/dnc-lists/{id}/numbers", ADMINISTRATOR),
+    route("DELETE", "/api/v1/dnc-lists/{id}/numbers", ADMINISTRATOR),
+    route("POST", "/api/v1/dnc-lists/{id}/import", ADMINISTRATOR),
+    route("GET", "/api/v1/ledger", SUPERVISOR),
+    route("GET", "/api/v1/ledger/export", SUPERVISOR),
+    route("GET", "/api/v1/ledger/heads", SUPERVISOR),
+    route("POST", "/api/v1/ledger/verify", ADMINISTRATOR),
+    route("GET", "/api/v1/audit-log", ADMINISTRATOR),
     route("GET", "/api/v1/stream", SUPERVISOR),
 ];
 
@@ -94,7 +132,8 @@ async fn every_route_is_for_its_role_and_those_above() {
     for route in ROUTES {
         let path = route
             .path
-            .replace("{id}", "call_0000000000000000000000000000000a");
+            .replace("{id}", "call_0000000000000000000000000000000a")
+            .replace("{number}", "+33142000001");
         let method: Method = route.method.parse().unwrap();
         let anonymous = app.call(None, method.clone(), &path, body(route)).await;
         let case = format!("{} {}", route.method, route.path);

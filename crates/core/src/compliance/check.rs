@@ -1,19 +1,17 @@
 //! The decision.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
+
+use jiff::SignedDuration;
 
 use super::{
-    Calendar, Candidate, Channel, Consulted, DncKind, Facts, OwnRules, Pack, PackId, Packs, Past,
-    Purpose, Refusal, Verdict, Version,
+    Candidate, Channel, Consulted, DncKind, Facts, OwnRules, Pack, PackId, Packs, Past, Purpose,
+    Refusal, Verdict, Version,
     consent::Standing,
-    pack::{After, Asked, Cap, Counting, ListRule, Period, Rest, Scope},
-    week::{Opening, Place, Shut, zone},
+    pack::{After, Asked, Cap, Counting, ListRule, Period, Rest, Scope, When},
+    scene::{Scene, clocks, earliest, own_calendars, place, zones},
 };
-use crate::{phone::zones_of, time::Timestamp};
-
-/// Windows are followed from one to the next so often before they are said never to be
-/// open together.
-const MOST_STEPS: usize = 2_000;
+use crate::time::Timestamp;
 
 /// Decides whether a number may be dialed now.
 ///
@@ -52,145 +50,6 @@ pub fn check(
         consulted: desk.consulted,
         refusal,
     }
-}
-
-/// Whether calls of a campaign may be placed now to persons in these zones, by the hours of
-/// the campaign and of those of its packs that apply to the whole country of a zone. Rules
-/// for single area codes or types of number are left to [`check`].
-///
-/// # Errors
-/// The first moment at which it may be asked again.
-pub(super) fn window_open(
-    packs: &Packs,
-    selected: &[PackId],
-    own: &OwnRules,
-    purpose: &Purpose,
-    zones: &[&str],
-    now: Timestamp,
-) -> Result<(), Timestamp> {
-    let default: Option<&str> = own.time_zone.as_deref();
-    let zones = match default.as_slice() {
-        default if zones.is_empty() => default,
-        _ => zones,
-    };
-    let asked = Asked::in_zones(purpose, zones);
-    let scene = Scene {
-        own,
-        calendars: own_calendars(packs, own),
-        packs: selected
-            .iter()
-            .filter_map(|id| packs.get(id))
-            .filter(|pack| pack.applies_to.holds(&asked))
-            .collect(),
-        asked: &asked,
-        places: zones.iter().filter_map(|name| place(name)).collect(),
-    };
-    match scene.shut(now) {
-        None => Ok(()),
-        // Where it never opens, check says why, contact by contact.
-        Some(_) => scene.next_open(now).map_or(Ok(()), Err),
-    }
-}
-
-/// The zones of the candidate; those of the number; the zone that the campaign assumes.
-fn zones<'a>(candidate: &'a Candidate, own: &'a OwnRules) -> Vec<&'a str> {
-    if !candidate.zones.is_empty() {
-        return candidate.zones.iter().map(String::as_str).collect();
-    }
-    match zones_of(&candidate.number) {
-        [] => own.time_zone.as_deref().into_iter().collect(),
-        zones => zones.to_vec(),
-    }
-}
-
-fn place(name: &str) -> Option<Place<'_>> {
-    Some(Place {
-        name,
-        zone: zone(name)?,
-    })
-}
-
-fn own_calendars(packs: &Packs, own: &OwnRules) -> Vec<Arc<Calendar>> {
-    own.closed_on
-        .iter()
-        .filter_map(|id| packs.calendar(id).cloned())
-        .collect()
-}
-
-/// What does not change while time passes.
-struct Scene<'a> {
-    own: &'a OwnRules,
-    calendars: Vec<Arc<Calendar>>,
-    /// Those that apply.
-    packs: Vec<&'a Pack>,
-    asked: &'a Asked<'a>,
-    places: Vec<Place<'a>>,
-}
-
-/// A window that is closed somewhere.
-struct Closed<'s> {
-    rule: &'s str,
-    place: &'s Place<'s>,
-    opening: Opening<'s>,
-    shut: Shut<'s>,
-    /// The pack, whose next version may open it.
-    pack: Option<&'s Pack>,
-}
-
-impl Scene<'_> {
-    /// Every window in force at a moment, with its name.
-    fn windows(&self, at: Timestamp) -> impl Iterator<Item = (&str, Opening<'_>, Option<&Pack>)> {
-        let own = self.own.windows.as_ref().map(|week| Opening {
-            week,
-            closed_on: &self.calendars,
-        });
-        let of_packs = self.packs.iter().flat_map(move |pack| {
-            let windows = pack
-                .version(at)
-                .map_or(&[][..], |version| version.windows.as_slice());
-            windows
-                .iter()
-                .filter(|window| window.when.holds(self.asked))
-                .map(|window| (window.name.as_str(), window.opening(), Some(*pack)))
-        });
-        own.map(|opening| ("strowger/campaign-hours", opening, None))
-            .into_iter()
-            .chain(of_packs)
-    }
-
-    /// The first window that is closed at a moment.
-    fn shut(&self, at: Timestamp) -> Option<Closed<'_>> {
-        self.windows(at).find_map(|(rule, opening, pack)| {
-            self.places.iter().find_map(|place| {
-                let shut = opening.shut(place, place.clock(at))?;
-                Some(Closed {
-                    rule,
-                    place,
-                    opening,
-                    shut,
-                    pack,
-                })
-            })
-        })
-    }
-
-    /// The first moment, not before `from`, at which every window is open in every zone.
-    fn next_open(&self, from: Timestamp) -> Option<Timestamp> {
-        let mut at = from;
-        for _ in 0..MOST_STEPS {
-            let Some(closed) = self.shut(at) else {
-                return Some(at);
-            };
-            let opens = closed.opening.opens(closed.place, at);
-            let change = closed.pack.and_then(|pack| pack.next_change(at));
-            at = earliest(opens, change)?;
-        }
-        None
-    }
-}
-
-fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
-    one.into_iter().chain(other).min()
 }
 
 /// A decision in the making.
@@ -411,7 +270,7 @@ impl<'a> Desk<'a> {
             .and_then(|(_, at)| *at);
         let oldest = self
             .now
-            .checked_sub(jiff::SignedDuration::from_hours(i64::from(days) * 24))
+            .checked_sub(SignedDuration::from_hours(i64::from(days) * 24))
             .unwrap_or(Timestamp::MIN);
         if let Some(at) = updated.filter(|at| *at >= oldest) {
             self.saw(&rule.name, format!("not on {} of {at}", rule.list));
@@ -443,19 +302,15 @@ impl<'a> Desk<'a> {
             .map(|past| past.at)
             .filter(|at| *at >= begin)
             .max();
-        let what = match rest.after {
-            After::Refusal => "refusal",
-            After::Conversation => "conversation",
-            After::Abandonment => "abandoned call",
-        };
+        let what = rest.after.with_article();
         let Some(at) = last else {
-            self.saw(&rest.name, format!("no {what} since {begin}"));
+            self.saw(&rest.name, format!("not since {begin}"));
             return Ok(());
         };
         self.saw(&rest.name, format!("{what} on {at}"));
         let reason = format!(
-            "There was {} {what} on {at}; no call for {}, that day counted.",
-            if what.starts_with('a') { "an" } else { "a" },
+            "There was {} on {at}; no call for {} from then, that day counted.",
+            rest.after.with_article(),
             rest.period
         );
         let until = rest.period.end(at, &self.scene.places);
@@ -483,11 +338,7 @@ impl<'a> Desk<'a> {
         let until = counted
             .get(limit.saturating_sub(1))
             .and_then(|at| cap.period.end(*at, &self.scene.places));
-        let whom = match cap.scope {
-            Scope::Number => "number",
-            Scope::Person => "person",
-            Scope::Debt => "debt",
-        };
+        let whom = cap.scope.as_str();
         let reason = format!(
             "{} calls in {}; for one {whom} at most {} are allowed.",
             counted.len(),
@@ -502,7 +353,7 @@ impl<'a> Desk<'a> {
         for cap in &own.caps {
             let cap = Cap {
                 name: own_cap_name(cap),
-                when: super::pack::When::default(),
+                when: When::default(),
                 scope: cap.scope,
                 limit: cap.limit,
                 period: cap.period,
@@ -540,57 +391,12 @@ impl<'a> Desk<'a> {
     }
 }
 
-impl Closed<'_> {
-    fn reason(&self, now: Timestamp) -> String {
-        let clock = self.place.clock(now);
-        let name = self.place.name;
-        let clock_text = clock.strftime("%H:%M on %A");
-        if let Shut::Holiday(holiday) = self.shut {
-            return format!("{} is a public holiday in {name}: {holiday}.", clock.date());
-        }
-        let hours = self.opening.week.on(clock.date().weekday());
-        if hours.is_empty() {
-            return format!("It is {clock_text} in {name}; no calls on that day.");
-        }
-        let hours: Vec<String> = hours.iter().map(ToString::to_string).collect();
-        format!(
-            "It is {clock_text} in {name}; calls are allowed at {}.",
-            hours.join(" and ")
-        )
-    }
-}
-
 /// The name of a campaign's cap.
 pub(super) fn own_cap_name(cap: &super::OwnCap) -> String {
-    let scope = match cap.scope {
-        Scope::Number => "number",
-        Scope::Person => "person",
-        Scope::Debt => "debt",
-    };
+    let scope = cap.scope.as_str();
     match cap.period {
         Period::Hours(hours) => format!("strowger/campaign-calls-per-{hours}h-per-{scope}"),
         Period::Days(days) => format!("strowger/campaign-calls-per-{days}d-per-{scope}"),
-    }
-}
-
-/// What the clocks show, the first three of them.
-fn clocks(places: &[Place<'_>], now: Timestamp) -> String {
-    let mut text = String::new();
-    for place in places.iter().take(3) {
-        let clock = place.clock(now);
-        if !text.is_empty() {
-            text.push_str(", ");
-        }
-        text.push_str(&format!(
-            "{:02}:{:02} in {}",
-            clock.hour(),
-            clock.minute(),
-            place.name
-        ));
-    }
-    match places.len() {
-        0..=3 => text,
-        more => format!("{text} and {} more", more - 3),
     }
 }
 

@@ -60,8 +60,9 @@ pub(super) fn toml_error(file: &str, error: &toml::de::Error) -> PackError {
 
 /// A date of TOML, which may also hold a time.
 pub(super) fn date(value: &toml::value::Datetime) -> Result<Date, String> {
-    value
-        .to_string()
-        .parse()
-        .map_err(|_| format!("{value} is not a date; write it as 2026-08-11"))
+    let only_a_date = value.time.is_none() && value.offset.is_none();
+    only_a_date
+        .then(|| value.to_string().parse().ok())
+        .flatten()
+        .ok_or_else(|| format!("{value} is not a date; write it as 2026-08-11"))
 }

@@ -421,22 +421,31 @@ impl AppliesTo {
     }
 
     fn is_home(&self, asked: &Asked<'_>) -> bool {
-        if self.countries.is_empty() && self.prefixes.is_empty() {
-            return true;
-        }
-        let named = |country: &str| self.countries.iter().any(|home| home == country);
-        let by_number = asked.number.is_some_and(|number| {
-            self.prefixes
-                .iter()
-                .any(|prefix| number.as_str().starts_with(prefix.as_str()))
-                || countries_of(number).iter().any(|country| named(country))
-        });
-        by_number
+        self.is_everywhere()
+            || asked.number.is_some_and(|number| self.protects(number))
             || asked
                 .zones
                 .iter()
                 .filter_map(|zone| country_of_zone(zone))
-                .any(named)
+                .any(|country| self.names(country))
+    }
+
+    fn is_everywhere(&self) -> bool {
+        self.countries.is_empty() && self.prefixes.is_empty()
+    }
+
+    fn names(&self, country: &str) -> bool {
+        self.countries.iter().any(|home| home == country)
+    }
+
+    /// Whether the number alone says that the pack protects the person.
+    pub fn protects(&self, number: &PhoneNumber) -> bool {
+        let begins = |prefix: &String| number.as_str().starts_with(prefix.as_str());
+        self.is_everywhere()
+            || self.prefixes.iter().any(begins)
+            || countries_of(number)
+                .iter()
+                .any(|country| self.names(country))
     }
 }
 

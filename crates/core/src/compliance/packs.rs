@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use jiff::SignedDuration;
 
-use super::{Calendar, Duties, OwnRules, Pack, PackError, PackId, Purpose, check::window_open};
+use super::{Calendar, Duties, OwnRules, Pack, PackError, PackId, Purpose, scene::window_open};
 use crate::time::Timestamp;
 
 /// A file of rules: a calendar of holidays when its path has a directory `holidays`, a pack

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::Calendar;
 use crate::time::Timestamp;
 
-/// How many days a window is looked for before it is said never to open.
-const HORIZON_DAYS: usize = 400;
+/// How many days a window is looked for before it is said never to open. Hours repeat every
+/// week; only holidays come between.
+const HORIZON_DAYS: usize = 100;
 
 /// The clock rules of a zone (IANA name); none when there is no such zone.
 ///
@@ -76,6 +77,19 @@ impl std::fmt::Display for Hours {
 }
 
 impl Hours {
+    /// When they begin and end on the clock of a date.
+    pub(super) fn on(self, date: Date) -> Option<(DateTime, DateTime)> {
+        let clock = |minutes: u16| {
+            let (hour, minute) = (i8::try_from(minutes / 60), i8::try_from(minutes % 60));
+            match (hour, minute) {
+                (Ok(24), _) => Some(date.tomorrow().ok()?.at(0, 0, 0, 0)),
+                (Ok(hour), Ok(minute)) => Some(date.at(hour, minute, 0, 0)),
+                _ => None,
+            }
+        };
+        Some((clock(self.from)?, clock(self.until)?))
+    }
+
     fn hold(self, minute: u16) -> bool {
         (self.from..self.until).contains(&minute)
     }
@@ -250,11 +264,7 @@ fn minute_of(clock: DateTime) -> u16 {
 /// where they are set forward over the beginning, or back into the hours, it is the moment
 /// at which they are set.
 fn begins(place: &Place<'_>, date: Date, hours: Hours) -> [Option<Timestamp>; 3] {
-    let Some(begin) = i8::try_from(hours.from / 60)
-        .ok()
-        .zip(i8::try_from(hours.from % 60).ok())
-        .map(|(hour, minute)| date.at(hour, minute, 0, 0))
-    else {
+    let Some((begin, _)) = hours.on(date) else {
         return [None; 3];
     };
     let clock = place.zone.to_ambiguous_timestamp(begin);

@@ -257,7 +257,7 @@ fn compare(value: &str, wanted: &str) -> Ordering {
 }
 
 /// Enough contacts of a kind: no more of them are dialed once `target` have been reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     /// The field that tells the kind.
     pub field: String,

@@ -1,7 +1,7 @@
 //! What a pacer believes.
 
 /// What a pacer believes and why, for the ledger and the supervisor.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct State {
     /// Agents counted, and those idle.
     pub agents: usize,

@@ -77,6 +77,40 @@ pub fn country_of_zone(zone: &str) -> Option<&'static str> {
     TABLE.countries.get(zone).copied()
 }
 
+/// Every time zone of a country (ISO 3166, two letters), by name. For people who look at a
+/// country: it walks the whole table.
+pub fn zones_of_country(country: &str) -> Vec<&'static str> {
+    let mut zones: Vec<_> = TABLE
+        .countries
+        .iter()
+        .filter(|(_, home)| **home == country)
+        .map(|(zone, _)| *zone)
+        .collect();
+    zones.sort_unstable();
+    zones
+}
+
+/// Every time zone that a number with this prefix (such as `+1850`) may be in, by name. For
+/// people who look at an area: it walks the whole table.
+pub fn zones_of_prefix(prefix: &str) -> Vec<&'static str> {
+    let digits = prefix.trim_start_matches('+');
+    let shorter = (1..=digits.len())
+        .rev()
+        .find_map(|length| TABLE.prefixes.get(&digits.get(..length)?.parse().ok()?));
+    let longer = TABLE
+        .prefixes
+        .iter()
+        .filter(|(key, _)| key.to_string().starts_with(digits))
+        .map(|(_, places)| places);
+    let mut zones: Vec<_> = longer
+        .chain(shorter)
+        .flat_map(|places| places.zones.iter().copied())
+        .collect();
+    zones.sort_unstable();
+    zones.dedup();
+    zones
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +142,18 @@ mod tests {
         assert_eq!(countries_of(&number("+14165550123")), ["CA"]);
         assert_eq!(country_of_zone("America/Martinique"), Some("MQ"));
         assert_eq!(country_of_zone("Mars/Olympus"), None);
+    }
+
+    #[test]
+    fn an_area_or_a_country_has_the_zones_of_its_numbers() {
+        assert_eq!(zones_of_prefix("+1305"), ["America/New_York"]);
+        assert_eq!(
+            zones_of_prefix("+1850"),
+            ["America/Chicago", "America/New_York"]
+        );
+        assert_eq!(zones_of_country("FR"), ["Europe/Paris"]);
+        assert!(zones_of_country("US").contains(&"Pacific/Honolulu"));
+        assert!(zones_of_country("XX").is_empty());
     }
 
     #[test]

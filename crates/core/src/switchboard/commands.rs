@@ -372,6 +372,7 @@ impl Switchboard {
         let Some(agent) = self.agents.remove(id) else {
             return;
         };
+        self.leave_home(now, id);
         self.sessions_of_agents.remove(&agent.login.session);
         if let Some(channel) = agent.leg.channel() {
             self.telephony_command(telephony::Command::HangUp {

@@ -166,18 +166,20 @@ impl Switchboard {
     ///
     /// Agents who work for several campaigns are counted once: lines already out speak
     /// for agents first, then campaigns ask in order of priority.
+    /// Predictive campaigns ask for what their pacers want, whoever is free.
     /// O(calls + agents × their campaigns), and nothing but O(agents) while all are busy.
     pub(super) fn dial(&mut self, now: Timestamp) {
         let runs =
             |c: &Campaign| c.state == CampaignState::Running && c.settings.mode.dials_by_itself();
+        if self.draining || !self.campaigns.values().any(runs) {
+            return;
+        }
+        self.pace(now);
         let alone = |c: &Campaign| runs(c) && c.settings.mode == DialingMode::Broadcast;
-        let anybody = self.agents.values().any(Agent::can_take_call);
-        let wanted = if anybody {
-            self.campaigns.values().any(runs)
-        } else {
-            self.campaigns.values().any(alone)
-        };
-        if self.draining || !wanted {
+        let somebody = self.lines_are_owed()
+            || self.agents.values().any(Agent::can_take_call)
+            || self.campaigns.values().any(alone);
+        if !somebody {
             return;
         }
         let mut lines = self.lines();
@@ -213,20 +215,23 @@ impl Switchboard {
     }
 
     /// The agents who can take a call, by the campaigns (as indexes of `order`) that could
-    /// connect one to them: those that dial through the exchange of the agent's station.
+    /// connect one to them: those that dial through the exchange of the agent's station, and
+    /// are not predictive. Agents who count for a predictive campaign are not among them.
     fn free_agents(&self, order: &[(u8, CampaignId)]) -> Shares {
         let index: BTreeMap<&CampaignId, (usize, &ServerName)> = order
             .iter()
             .enumerate()
             .filter_map(|(index, (_, id))| {
                 let campaign = self.campaigns.get(id)?;
-                Some((id, (index, campaign.settings.server()?)))
+                let speaks = campaign.settings.mode != DialingMode::Predictive;
+                Some((id, (index, campaign.settings.server()?))).filter(|_| speaks)
             })
             .collect();
         Shares::new(
             self.agents
                 .values()
                 .filter(|agent| agent.can_take_call())
+                .filter(|agent| !self.is_paced(&agent.login.agent))
                 .map(|agent| {
                     let known = agent.login.campaigns.iter().filter_map(|id| index.get(id));
                     known
@@ -273,13 +278,19 @@ impl Switchboard {
         let settings = &campaign.settings;
         let epoch = campaign.epoch;
         let open = lines.of.get(id).map_or(0, |lines| lines.open);
-        let wanted = lines_to_dial(Lines {
-            mode: settings.mode,
-            ratio: settings.ratio,
-            available_agents,
-            pending_lines,
-            room: settings.max_lines.saturating_sub(open).min(MAX_CLAIM),
-        });
+        let room = settings.max_lines.saturating_sub(open).min(MAX_CLAIM);
+        let wanted = self.paced_lines(id).map_or_else(
+            || {
+                lines_to_dial(Lines {
+                    mode: settings.mode,
+                    ratio: settings.ratio,
+                    available_agents,
+                    pending_lines,
+                    room,
+                })
+            },
+            |owed| owed.min(room),
+        );
         if wanted == 0 {
             return 0;
         }
@@ -293,6 +304,7 @@ impl Switchboard {
         // What one trunk does not take is asked for again, of the next, once this is answered.
         let count = wanted.min(chosen.takes);
         self.trunk_asked(now, &chosen, count);
+        self.paced_asked(id, count);
         *lines.on_trunk.entry(chosen.id.clone()).or_default() += count;
         if let Some(campaign) = self.campaigns.get_mut(id) {
             campaign.claim = Some(Claim {
@@ -309,7 +321,7 @@ impl Switchboard {
             server: server.server.clone(),
             count,
             agents,
-            pacing: serde_json::Value::Null,
+            pacing: self.pacing_facts(id),
         });
         count
     }
@@ -350,6 +362,7 @@ impl Switchboard {
         }
         let first = attempts.first().map(|new| new.attempt);
         self.trunk_answered(now, &claim.trunk, asked.saturating_sub(got), first);
+        self.paced_not_dialed(now, id, asked.saturating_sub(got));
         for attempt in attempts {
             self.witness.handed_out(attempt.attempt);
             self.place(now, id, &claim.trunk, attempt);
@@ -379,6 +392,7 @@ impl Switchboard {
         }
         self.touch(id);
         self.trunk_answered(now, &claim.trunk, asked, None);
+        self.paced_not_dialed(now, id, asked);
     }
 
     /// The list of a campaign has something that is due at this time.
@@ -441,6 +455,7 @@ impl Switchboard {
                 number: new.number,
                 ordinal: new.ordinal,
                 epoch: campaign.epoch,
+                segment: new.segment,
                 trunk: trunk.id.clone(),
                 wanted_agent: new.agent.clone(),
             }),

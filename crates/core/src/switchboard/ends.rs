@@ -181,6 +181,7 @@ impl Switchboard {
                 at: ended_at,
             }));
             self.count_end(&facts.campaign, &call, disposition, after_attempt);
+            self.pace_end(now, &call, disposition);
         }
         self.write(Write::CallClosed(record_of(&call, disposition, ended_at)));
         self.act(super::Action::Publish(Change::CallGone { id }));

@@ -25,7 +25,7 @@ impl Switchboard {
             );
             self.waiting.remove(&key);
         }
-        call.phase = phase;
+        let from = std::mem::replace(&mut call.phase, phase);
         call.since = now;
         if phase == Phase::Waiting {
             let since = *call.waiting_since.get_or_insert(now);
@@ -34,6 +34,7 @@ impl Switchboard {
         }
         let limit = self.phase_limit(now, id);
         self.arm_call(id, limit);
+        self.pace_line(now, id, from);
         self.publish_call(id);
     }
 

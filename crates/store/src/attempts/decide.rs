@@ -2,14 +2,15 @@
 
 use sqlx::PgConnection;
 use strowger_core::{
+    caller_id::{self, CallerId},
     compliance::{Candidate, Consulted, PackId, Packs, Past, Refusal, check, consent_in_force},
-    ids::{AttemptId, TrunkId},
+    ids::{AttemptId, CallerIdPoolId, TrunkId},
     ledger::{Decision, Dial, Entry},
     pacing::Segment,
     phone::{PhoneNumber, number_type},
     switchboard::NewAttempt,
     telephony::ServerName,
-    time::Timestamp,
+    time::{Timestamp, after},
 };
 use uuid::Uuid;
 
@@ -17,7 +18,10 @@ use super::{
     facts::{Gathered, lock_keys},
     terms::Terms,
 };
-use crate::{Error, hopper::Taken};
+use crate::{Error, caller_ids::pool_for, hopper::Taken};
+
+/// A contact that cannot be dialed for want of a number to show waits so long.
+const NO_CALLER_ID_MS: u64 = 300_000;
 
 /// With what, and when.
 pub(super) struct Line<'a> {
@@ -40,6 +44,14 @@ pub(super) struct Outcome<'a> {
     consent: Option<Uuid>,
 }
 
+/// What was decided in one transaction.
+#[derive(Default)]
+pub(super) struct Decided<'a> {
+    pub(super) outcomes: Vec<Outcome<'a>>,
+    /// The pool that caller ids were chosen from.
+    pub(super) pool: Option<CallerIdPoolId>,
+}
+
 /// Locks what the contacts concern, gathers what is known of it, and decides on each. As many
 /// `ids` must be given as contacts.
 pub(super) async fn decide<'a>(
@@ -48,12 +60,13 @@ pub(super) async fn decide<'a>(
     line: &Line<'_>,
     taken: &'a [Taken],
     ids: &[AttemptId],
-) -> Result<Vec<Outcome<'a>>, Error> {
+) -> Result<Decided<'a>, Error> {
     if taken.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Decided::default());
     }
     lock_keys(db, taken).await?;
     let mut known = Gathered::load(db, terms, line, taken).await?;
+    let mut pool = pool_for(db, &terms.purpose.campaign).await?;
     let mut outcomes = Vec::with_capacity(taken.len());
     // A microsecond apart, so that no two attempts of a batch can be taken for one.
     for (place, (taken, id)) in (0..).zip(taken.iter().zip(ids)) {
@@ -73,9 +86,13 @@ pub(super) async fn decide<'a>(
             &facts,
             at,
         );
-        let result = match verdict.refusal {
+        let shown = match verdict.refusal {
             Some(refusal) => Err(refusal),
-            None => Ok(new_attempt(*id, taken)),
+            None => choose(terms, pool.as_mut(), &taken.number, at),
+        };
+        let (result, caller_id_why) = match shown {
+            Ok((caller_id, why)) => (Ok(new_attempt(*id, taken, caller_id)), why),
+            Err(refusal) => (Err(refusal), String::new()),
         };
         if result.is_ok() {
             known.add(taken, &placed(terms, &candidate, at));
@@ -84,26 +101,55 @@ pub(super) async fn decide<'a>(
             taken,
             at,
             result,
-            caller_id_why: "the campaign's own".to_owned(),
+            caller_id_why,
             candidate,
             consulted: verdict.consulted,
             consent: consent_in_force(&facts.consents, &terms.purpose, at),
         });
     }
-    Ok(outcomes)
+    Ok(Decided {
+        outcomes,
+        pool: pool.map(|(id, _)| id),
+    })
+}
+
+/// The number to show, when it is not the campaign's own, and why.
+fn choose(
+    terms: &Terms,
+    pool: Option<&mut (CallerIdPoolId, Vec<CallerId>)>,
+    dialed: &PhoneNumber,
+    at: Timestamp,
+) -> Result<(Option<PhoneNumber>, String), Refusal> {
+    let Some((id, numbers)) = pool else {
+        return Ok((None, "the campaign's own".to_owned()));
+    };
+    match caller_id::take(numbers, dialed, at) {
+        Some(choice) => Ok((Some(choice.number), format!("pool {id}: {}", choice.why))),
+        None if terms.caller_id.is_some() => Ok((
+            None,
+            format!("the campaign's own: pool {id} has no number to show"),
+        )),
+        None => Err(Refusal {
+            rule: "strowger/caller-id".to_owned(),
+            reason: format!(
+                "The pool {id} has no number to show, and the campaign none of its own: add one."
+            ),
+            until: Some(after(at, NO_CALLER_ID_MS)),
+        }),
+    }
 }
 
 fn after_micros(now: Timestamp, micros: i64) -> Timestamp {
     Timestamp::from_microsecond(now.as_microsecond().saturating_add(micros)).unwrap_or(now)
 }
 
-fn new_attempt(attempt: AttemptId, taken: &Taken) -> NewAttempt {
+fn new_attempt(attempt: AttemptId, taken: &Taken, caller_id: Option<PhoneNumber>) -> NewAttempt {
     NewAttempt {
         attempt,
         contact: taken.contact.clone(),
         number: taken.number.clone(),
         ordinal: taken.attempts_made + 1,
-        caller_id: None,
+        caller_id,
         agent: taken.agent.clone(),
         segment: segment(&taken.list, &taken.number),
     }

@@ -12,7 +12,7 @@ use strowger_core::{
 use super::{decide::Line, terms::Terms};
 use crate::{
     Error,
-    convert::{parse, read_json, timestamp, utc},
+    convert::{parse, timestamp, utc, word},
     hopper::Taken,
 };
 
@@ -298,14 +298,6 @@ fn was_placed(disposition: Disposition) -> bool {
         | Disposition::CarrierFailure
         | Disposition::ConfigurationFailure => false,
     }
-}
-
-/// Reads a column that holds a word of the core.
-pub(super) fn word<T: serde::de::DeserializeOwned>(
-    what: &'static str,
-    word: String,
-) -> Result<T, Error> {
-    read_json(what, serde_json::Value::String(word))
 }
 
 async fn consents(

@@ -7,10 +7,9 @@ use strowger_core::{
     phone::PhoneNumber,
 };
 
-use super::facts::word;
 use crate::{
     Error,
-    convert::{read, read_json},
+    convert::{read, read_json, word},
 };
 
 /// The rules that a campaign goes by.

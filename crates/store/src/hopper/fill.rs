@@ -35,46 +35,81 @@ pub(super) struct Choice {
     pub(super) quotas: Vec<Quota>,
     pub(super) version: i32,
     hopper_min: u32,
+    packs: Vec<PackId>,
+    own: OwnRules,
+    purpose: Purpose,
+    /// Contacts in the hopper, and those of them whose lease is over.
+    there: i64,
+    over: i64,
+    /// Some contact that waited is due.
+    is_due: bool,
 }
 
 impl Choice {
-    pub(super) async fn load(db: &mut PgConnection, campaign: &CampaignId) -> Result<Self, Error> {
+    pub(super) async fn load(
+        db: &mut PgConnection,
+        campaign: &CampaignId,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
         let row = sqlx::query!(
-            "SELECT dial_order, filters, filters_version, hopper_min FROM campaigns WHERE id = $1",
-            campaign.as_str()
+            r#"SELECT c.dial_order, c.filters, c.filters_version, c.hopper_min, c.mode, c.activity, c.packs, c.schedule,
+                      (SELECT coalesce(jsonb_agg(to_jsonb(q) - 'id' - 'campaign_id'), '[]')
+                       FROM quotas q WHERE q.campaign_id = c.id) AS "quotas!",
+                      h.there AS "there!", h.over AS "over!",
+                      EXISTS (SELECT 1 FROM contacts w WHERE w.campaign_id = c.id AND w.status = 'waiting'
+                                  AND w.next_attempt_at <= $2) AS "is_due!"
+               FROM campaigns c
+               CROSS JOIN LATERAL (
+                 SELECT count(*) AS there, count(*) FILTER (WHERE leased_until <= $2) AS over
+                 FROM hopper WHERE campaign_id = c.id
+               ) h
+               WHERE c.id = $1"#,
+            campaign.as_str(),
+            utc(now)
         )
-        .fetch_optional(&mut *db)
+        .fetch_optional(db)
         .await?
         .ok_or(Error::Missing { what: "campaign" })?;
-        let quotas = sqlx::query!(
-            "SELECT field, value, target, reached FROM quotas WHERE campaign_id = $1",
-            campaign.as_str()
-        )
-        .fetch_all(db)
-        .await?;
         Ok(Self {
             order: parse("campaigns.dial_order", &row.dial_order)?,
-            filters: serde_json::from_value(row.filters).map_err(|error| Error::Corrupt {
-                what: "campaigns.filters",
-                detail: error.to_string(),
-            })?,
-            quotas: quotas
-                .into_iter()
-                .map(|quota| Quota {
-                    field: quota.field,
-                    value: quota.value,
-                    target: uint(quota.target),
-                    reached: uint(quota.reached),
-                })
-                .collect(),
+            filters: value("campaigns.filters", row.filters)?,
+            quotas: value("quotas", row.quotas)?,
             version: row.filters_version,
             hopper_min: uint(row.hopper_min),
+            packs: row.packs.into_iter().map(PackId).collect(),
+            own: value("campaigns.schedule", row.schedule)?,
+            purpose: Purpose {
+                campaign: campaign.clone(),
+                activity: value("campaigns.activity", row.activity.into())?,
+                channel: match row.mode.as_str() {
+                    "broadcast" => Channel::Prerecorded,
+                    _ => Channel::Voice,
+                },
+                automated: !matches!(row.mode.as_str(), "preview" | "manual"),
+            },
+            there: row.there,
+            over: row.over,
+            is_due: row.is_due,
         })
     }
 
     pub(super) fn leaves_out(&self, facts: &Facts<'_>) -> bool {
         filter::leaves_out(&self.filters, &self.quotas, facts)
     }
+
+    fn open(&self, packs: &Packs, zones: &[&str], now: Timestamp) -> Result<(), Timestamp> {
+        packs.window_open(&self.packs, &self.own, &self.purpose, zones, now)
+    }
+}
+
+fn value<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    value: serde_json::Value,
+) -> Result<T, Error> {
+    serde_json::from_value(value).map_err(|error| Error::Corrupt {
+        what,
+        detail: error.to_string(),
+    })
 }
 
 /// A contact that may be chosen, with the number that would be dialed.
@@ -117,7 +152,7 @@ impl Store {
     /// Brings the hopper of a campaign up to `want` contacts, or to its own least number when that
     /// is more. Zones in which the campaign and its packs do not allow calls now are passed over.
     ///
-    /// Fills of one campaign wait for one another. A contact is chosen once.
+    /// Fills of one campaign wait for one another. A contact is in the hopper once.
     ///
     /// # Errors
     /// [`Error::Missing`] when there is no such campaign.
@@ -128,44 +163,23 @@ impl Store {
         packs: &Packs,
         now: Timestamp,
     ) -> Result<Filled, Error> {
-        let hours = Hours::load(self, campaign).await?;
-        self.fill_hopper_when(campaign, want, |zones| hours.open(packs, zones, now), now)
-            .await
-    }
-
-    /// Brings the hopper of a campaign up to `want` contacts, or to its own least number when
-    /// that is more. Zones for which `open` says no are passed over; it is given every zone that
-    /// a number may be in and answers when to ask again.
-    ///
-    /// Fills of one campaign wait for one another. A contact is chosen once.
-    ///
-    /// # Errors
-    /// [`Error::Missing`] when there is no such campaign.
-    pub async fn fill_hopper_when<F>(
-        &self,
-        campaign: &CampaignId,
-        want: u32,
-        open: F,
-        now: Timestamp,
-    ) -> Result<Filled, Error>
-    where
-        F: Fn(&[&str]) -> Result<(), Timestamp> + Send + Sync,
-    {
         let mut tx = self.pool.begin().await?;
-        sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('hopper ' || $1, 0))")
-            .bind(campaign.as_str())
-            .execute(&mut *tx)
-            .await?;
-        let choice = Choice::load(&mut tx, campaign).await?;
-        tend::expire_leases(&mut tx, campaign, now, ASIDE).await?;
-        tend::promote(&mut tx, campaign, now, ASIDE).await?;
-        let there = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count!" FROM hopper WHERE campaign_id = $1"#,
-            campaign.as_str()
+        // A hopper that is lost is filled again: nobody has to wait for the disk.
+        sqlx::query(
+            "SELECT pg_advisory_xact_lock(hashtextextended('hopper ' || $1, 0)),
+                    set_config('synchronous_commit', 'off', true)",
         )
-        .fetch_one(&mut *tx)
+        .bind(campaign.as_str())
+        .execute(&mut *tx)
         .await?;
-        let there = u32::try_from(there).unwrap_or(u32::MAX);
+        let choice = Choice::load(&mut tx, campaign, now).await?;
+        if choice.over > 0 {
+            tend::expire_leases(&mut tx, campaign, now, ASIDE).await?;
+        }
+        if choice.is_due {
+            tend::promote(&mut tx, campaign, now, ASIDE).await?;
+        }
+        let there = u32::try_from(choice.there - choice.over).unwrap_or(u32::MAX);
         let want = want.max(choice.hopper_min).saturating_sub(there);
         if want == 0 {
             tx.commit().await?;
@@ -175,11 +189,13 @@ impl Store {
         let mut fill = Fill {
             campaign,
             choice: &choice,
+            packs,
             now,
             examined: 0,
             opens_at: None,
+            chosen: Vec::new(),
         };
-        let added = fill.run(&mut tx, want, &open).await?;
+        let added = fill.run(&mut tx, want).await?;
         let next_due = if added == want || fill.examined >= EXAMINED {
             Some(now)
         } else {
@@ -193,49 +209,6 @@ impl Store {
     }
 }
 
-/// What a campaign says about when it may call.
-struct Hours {
-    packs: Vec<PackId>,
-    own: OwnRules,
-    purpose: Purpose,
-}
-
-impl Hours {
-    async fn load(store: &Store, campaign: &CampaignId) -> Result<Self, Error> {
-        let row = sqlx::query!(
-            "SELECT mode, activity, packs, schedule FROM campaigns WHERE id = $1",
-            campaign.as_str()
-        )
-        .fetch_optional(&store.pool)
-        .await?
-        .ok_or(Error::Missing { what: "campaign" })?;
-        let corrupt = |what| {
-            move |error: serde_json::Error| Error::Corrupt {
-                what,
-                detail: error.to_string(),
-            }
-        };
-        Ok(Self {
-            packs: row.packs.into_iter().map(PackId).collect(),
-            own: serde_json::from_value(row.schedule).map_err(corrupt("campaigns.schedule"))?,
-            purpose: Purpose {
-                campaign: campaign.clone(),
-                activity: serde_json::from_value(row.activity.into())
-                    .map_err(corrupt("campaigns.activity"))?,
-                channel: match row.mode.as_str() {
-                    "broadcast" => Channel::Prerecorded,
-                    _ => Channel::Voice,
-                },
-                automated: !matches!(row.mode.as_str(), "preview" | "manual"),
-            },
-        })
-    }
-
-    fn open(&self, packs: &Packs, zones: &[&str], now: Timestamp) -> Result<(), Timestamp> {
-        packs.window_open(&self.packs, &self.own, &self.purpose, zones, now)
-    }
-}
-
 fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     [one, other].into_iter().flatten().min()
 }
@@ -243,10 +216,13 @@ fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestam
 struct Fill<'a> {
     campaign: &'a CampaignId,
     choice: &'a Choice,
+    packs: &'a Packs,
     now: Timestamp,
     examined: usize,
     /// When the first of the closed windows opens.
     opens_at: Option<Timestamp>,
+    /// The ids of those chosen so far.
+    chosen: Vec<String>,
 }
 
 /// Where a fill stands in one list.
@@ -262,30 +238,14 @@ struct Walk {
 }
 
 impl Fill<'_> {
-    async fn run<F>(&mut self, db: &mut PgConnection, want: u32, open: &F) -> Result<u32, Error>
-    where
-        F: Fn(&[&str]) -> Result<(), Timestamp> + Send + Sync,
-    {
-        let lists = sqlx::query!(
-            "SELECT id, priority, weight FROM lists
-             WHERE campaign_id = $1 AND is_active AND weight > 0 ORDER BY priority, id",
-            self.campaign.as_str()
-        )
-        .fetch_all(&mut *db)
-        .await?;
+    async fn run(&mut self, db: &mut PgConnection, want: u32) -> Result<u32, Error> {
+        let keys = tend::zone_keys(db, self.campaign).await?;
         let mut added = 0;
-        for level in lists.chunk_by(|one, other| one.priority == other.priority) {
-            let mut walks = Vec::with_capacity(level.len());
-            for list in level {
-                walks.push(Walk {
-                    zones: self.open_zones(db, &list.id, open).await?,
-                    list: list.id.clone(),
-                    weight: u32::try_from(list.weight).unwrap_or(0),
-                    stretch: 0,
-                    used_up: false,
-                    taken: Vec::new(),
-                });
-            }
+        for level in keys.chunk_by(|one, other| one.priority == other.priority) {
+            let mut walks: Vec<Walk> = level
+                .chunk_by(|one, other| one.list_id == other.list_id)
+                .filter_map(|list| self.begin(list))
+                .collect();
             self.walk_level(db, &mut walks, want - added).await?;
             let chosen = interleave(walks.into_iter().map(|walk| walk.taken).collect());
             added += u32::try_from(chosen.len()).unwrap_or(u32::MAX);
@@ -296,6 +256,30 @@ impl Fill<'_> {
             }
         }
         Ok(added)
+    }
+
+    /// A walk through the zones of a list whose window is open; the others are asked for when
+    /// they open.
+    fn begin(&mut self, keys: &[tend::ZoneKey]) -> Option<Walk> {
+        let first = keys.first()?;
+        let mut zones = Vec::new();
+        for key in keys {
+            match self
+                .choice
+                .open(self.packs, &split_zones(&key.zones), self.now)
+            {
+                Ok(()) => zones.push((key.zones.clone(), local_hour(&key.zones, self.now))),
+                Err(opens) => self.opens_at = earliest(self.opens_at, Some(opens)),
+            }
+        }
+        Some(Walk {
+            list: first.list_id.clone(),
+            weight: u32::try_from(first.weight).unwrap_or(0),
+            zones,
+            stretch: 0,
+            used_up: false,
+            taken: Vec::new(),
+        })
     }
 
     /// Takes `want` contacts from lists of one priority, by their weights. What a list that is
@@ -356,7 +340,8 @@ impl Fill<'_> {
                 step = STEP;
             }
             self.mark(db, &left_out, &unreachable).await?;
-            walk.taken.extend(self.choose(db, chosen).await?);
+            self.chosen.extend(chosen.iter().map(|one| one.id.clone()));
+            walk.taken.extend(chosen);
         }
         Ok(())
     }
@@ -393,6 +378,7 @@ impl Fill<'_> {
                    SELECT r.* FROM contacts r
                    WHERE r.campaign_id = $1 AND r.list_id = $2 AND r.status = 'ready' AND r.zones = z.zones
                      AND r.rank BETWEEN z.low AND z.high AND (r.locked_until IS NULL OR r.locked_until <= $6)
+                     AND NOT EXISTS (SELECT 1 FROM hopper h WHERE h.contact_id = r.id) AND r.id <> ALL ($9::text[])
                    ORDER BY r.rank, r.id LIMIT $7
                  ) found
                  ORDER BY found.rank, found.id LIMIT $8
@@ -410,7 +396,8 @@ impl Fill<'_> {
             &highs,
             utc(self.now),
             i64::try_from(each).unwrap_or(i64::MAX),
-            i64::try_from(limit).unwrap_or(i64::MAX)
+            i64::try_from(limit).unwrap_or(i64::MAX),
+            &self.chosen
         )
         .fetch_all(db)
         .await?;
@@ -449,35 +436,6 @@ impl Fill<'_> {
         Ok(())
     }
 
-    /// Takes contacts out of their list; those that changed in the meantime stay.
-    async fn choose(
-        &self,
-        db: &mut PgConnection,
-        mut chosen: Vec<Candidate>,
-    ) -> Result<Vec<Candidate>, Error> {
-        if chosen.is_empty() {
-            return Ok(chosen);
-        }
-        let ids: Vec<String> = chosen.iter().map(|one| one.id.clone()).collect();
-        let positions: Vec<i16> = chosen.iter().map(|one| one.position.unwrap_or(0)).collect();
-        let zones: Vec<String> = chosen.iter().map(|one| one.zones.clone()).collect();
-        let kept: std::collections::HashSet<String> = sqlx::query_scalar!(
-            "UPDATE contacts c SET status = 'hopper', next_position = t.position, zones = t.zones, updated_at = $4
-             FROM UNNEST($1::text[], $2::smallint[], $3::text[]) AS t (id, position, zones)
-             WHERE c.id = t.id AND c.status = 'ready' RETURNING c.id",
-            &ids,
-            &positions,
-            &zones,
-            utc(self.now)
-        )
-        .fetch_all(db)
-        .await?
-        .into_iter()
-        .collect();
-        chosen.retain(|one| kept.contains(&one.id));
-        Ok(chosen)
-    }
-
     async fn insert(
         &self,
         db: &mut PgConnection,
@@ -513,29 +471,6 @@ impl Fill<'_> {
         .await?;
         Ok(())
     }
-
-    /// The zones of a list whose window is open. The others are asked for when they open.
-    async fn open_zones<F>(
-        &mut self,
-        db: &mut PgConnection,
-        list: &str,
-        open: &F,
-    ) -> Result<Vec<(String, u8)>, Error>
-    where
-        F: Fn(&[&str]) -> Result<(), Timestamp> + Send + Sync,
-    {
-        let mut zones = Vec::new();
-        for key in tend::zone_keys(db, self.campaign, list).await? {
-            match open(&split_zones(&key)) {
-                Ok(()) => {
-                    let hour = local_hour(&key, self.now);
-                    zones.push((key, hour));
-                }
-                Err(opens) => self.opens_at = earliest(self.opens_at, Some(opens)),
-            }
-        }
-        Ok(zones)
-    }
 }
 
 /// When the lists have something again that they do not have now, apart from windows.
@@ -553,8 +488,8 @@ async fn next_due(
              (SELECT greatest(b.due_at, $2) FROM callbacks b JOIN contacts c ON c.id = b.contact_id
               WHERE b.campaign_id = $1 AND b.state = 'pending' AND c.status = 'callback'
               ORDER BY b.due_at LIMIT 1),
-             (SELECT greatest(min(locked_until), $2) FROM contacts
-              WHERE campaign_id = $1 AND locked_until > $3 AND status = 'ready'),
+             (SELECT greatest(locked_until, $2) FROM contacts
+              WHERE campaign_id = $1 AND locked_until > $3 AND status = 'ready' ORDER BY locked_until LIMIT 1),
              (SELECT $2 WHERE EXISTS (SELECT 1 FROM hopper WHERE campaign_id = $1)
                  OR EXISTS (SELECT 1 FROM attempts WHERE campaign_id = $1 AND ended_at IS NULL)
                  OR EXISTS (SELECT 1 FROM contacts WHERE campaign_id = $1 AND status = 'filtered'

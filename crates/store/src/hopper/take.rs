@@ -109,7 +109,7 @@ pub async fn take(
                SELECT g.contact_id, g.list_id, g.position, g.number, g.zones, c.person_key, c.debt_key,
                       c.attempts_made, NULL::uuid AS "callback_id?", NULL::text AS "agent_id?"
                FROM gone g JOIN contacts c ON c.id = g.contact_id
-               WHERE c.status = 'hopper'
+               WHERE c.status = 'ready'
                ORDER BY g.rank, g.contact_id"#,
             campaign.as_str(),
             utc(now),
@@ -172,12 +172,17 @@ pub async fn put_back(
     }
     if !blocked.is_empty() {
         sqlx::query!(
-            "UPDATE contact_phones p SET blocked_by = t.rule
+            "UPDATE contact_phones p SET blocked_by = taken.rule
              FROM UNNEST($1::text[], $2::text[]) AS t (id, rule)
              JOIN contacts c ON c.id = t.id
              LEFT JOIN callbacks b ON b.contact_id = c.id AND b.state = 'pending'
-             WHERE p.contact_id = c.id
-               AND CASE WHEN b.id IS NULL THEN p.position = c.next_position ELSE p.number = b.number END",
+             CROSS JOIN LATERAL (
+                 SELECT k.contact_id, k.position, t.rule FROM contact_phones k
+                 WHERE k.contact_id = c.id
+                   AND CASE WHEN b.id IS NULL THEN NOT k.is_dead AND k.blocked_by IS NULL ELSE k.number = b.number END
+                 ORDER BY (k.position - c.next_position + 10) % 10 LIMIT 1
+             ) taken
+             WHERE p.contact_id = taken.contact_id AND p.position = taken.position",
             &blocked,
             &rules
         )

@@ -45,7 +45,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Tended, Error> {
         let mut tx = self.pool.begin().await?;
-        let choice = Choice::load(&mut tx, campaign).await?;
+        let choice = Choice::load(&mut tx, campaign, now).await?;
         let rows = i64::from(limit);
         let tended = Tended {
             expired: expire_leases(&mut tx, campaign, now, rows).await?,
@@ -53,36 +53,59 @@ impl Store {
             examined: examine(&mut tx, campaign, &choice, now, rows).await?,
             ranked: rank_again(&mut tx, campaign, &choice, now, rows).await?,
         };
+        // A lock that is over means nothing; this keeps those that do easy to find.
+        sqlx::query!(
+            "UPDATE contacts SET locked_by = NULL, locked_until = NULL WHERE id = ANY(ARRAY(
+                 SELECT id FROM contacts WHERE campaign_id = $1 AND locked_until <= $2 LIMIT $3 FOR UPDATE SKIP LOCKED))",
+            campaign.as_str(),
+            utc(now),
+            rows
+        )
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(tended)
     }
 }
 
-/// The distinct zones of the contacts of a list that may be dialed, by skipping through the index.
+/// Zones (IANA names joined by `|`) of contacts of a list that may be dialed.
+pub(super) struct ZoneKey {
+    pub(super) list_id: String,
+    pub(super) priority: i16,
+    pub(super) weight: i16,
+    pub(super) zones: String,
+}
+
+/// The distinct zones in each list that is in use, found by skipping through the index: it
+/// costs as many steps as there are zones. Lists of one priority stand together, each in one piece.
 pub(super) async fn zone_keys(
     db: &mut PgConnection,
     campaign: &CampaignId,
-    list: &str,
-) -> Result<Vec<String>, Error> {
-    Ok(sqlx::query_scalar!(
+) -> Result<Vec<ZoneKey>, Error> {
+    Ok(sqlx::query_as!(
+        ZoneKey,
         r#"WITH RECURSIVE key AS (
-             (SELECT zones FROM contacts WHERE campaign_id = $1 AND list_id = $2 AND status = 'ready'
-              ORDER BY zones LIMIT 1)
+             (SELECT list_id, zones FROM contacts WHERE campaign_id = $1 AND status = 'ready'
+              ORDER BY list_id, zones LIMIT 1)
              UNION ALL
-             SELECT (SELECT c.zones FROM contacts c
-                     WHERE c.campaign_id = $1 AND c.list_id = $2 AND c.status = 'ready' AND c.zones > key.zones
-                     ORDER BY c.zones LIMIT 1)
-             FROM key WHERE key.zones IS NOT NULL
+             SELECT next.list_id, next.zones FROM key
+             CROSS JOIN LATERAL (
+               SELECT c.list_id, c.zones FROM contacts c
+               WHERE c.campaign_id = $1 AND c.status = 'ready' AND (c.list_id, c.zones) > (key.list_id, key.zones)
+               ORDER BY c.list_id, c.zones LIMIT 1
+             ) next
            )
-           SELECT zones AS "zones!" FROM key WHERE zones IS NOT NULL"#,
-        campaign.as_str(),
-        list
+           SELECT l.id AS list_id, l.priority, l.weight, key.zones AS "zones!"
+           FROM key JOIN lists l ON l.id = key.list_id
+           WHERE l.is_active AND l.weight > 0
+           ORDER BY l.priority, l.id, key.zones"#,
+        campaign.as_str()
     )
     .fetch_all(db)
     .await?)
 }
 
-/// Contacts whose lease is over go back to their list.
+/// Contacts whose lease is over leave the hopper: they may be chosen again.
 pub(super) async fn expire_leases(
     db: &mut PgConnection,
     campaign: &CampaignId,
@@ -90,14 +113,10 @@ pub(super) async fn expire_leases(
     limit: i64,
 ) -> Result<u64, Error> {
     let done = sqlx::query!(
-        "WITH over AS (
-             DELETE FROM hopper WHERE contact_id IN (
-                 SELECT contact_id FROM hopper WHERE campaign_id = $1 AND leased_until <= $2
-                 ORDER BY leased_until LIMIT $3 FOR UPDATE SKIP LOCKED
-             ) RETURNING contact_id
-         )
-         UPDATE contacts c SET status = 'ready', updated_at = $2
-         FROM over o WHERE c.id = o.contact_id AND c.status = 'hopper'",
+        "DELETE FROM hopper WHERE contact_id IN (
+             SELECT contact_id FROM hopper WHERE campaign_id = $1 AND leased_until <= $2
+             ORDER BY leased_until LIMIT $3 FOR UPDATE SKIP LOCKED
+         )",
         campaign.as_str(),
         utc(now),
         limit
@@ -139,6 +158,9 @@ async fn examine(
     limit: i64,
 ) -> Result<u64, Error> {
     let found = super::fill::filtered_before(db, campaign, choice.version, limit).await?;
+    if found.is_empty() {
+        return Ok(0);
+    }
     let (left_out, kept): (Vec<_>, Vec<_>) = found
         .iter()
         .partition(|candidate| choice.leaves_out(&candidate.facts()));
@@ -167,36 +189,32 @@ async fn rank_again(
     now: Timestamp,
     limit: i64,
 ) -> Result<u64, Error> {
-    let lists = sqlx::query_scalar!(
-        "SELECT id FROM lists WHERE campaign_id = $1 ORDER BY priority, id",
-        campaign.as_str()
-    )
-    .fetch_all(&mut *db)
-    .await?;
+    let keys = zone_keys(db, campaign).await?;
     let (low, high) = choice.order.bounds();
     let mut done = 0;
-    for list in lists {
-        let zones = zone_keys(db, campaign, &list).await?;
+    for key in keys {
         let rows = sqlx::query!(
             r#"SELECT c.id AS "id!", c.attempts_made AS "attempts_made!", c.priority AS "priority!",
                       c.created_at AS "created_at!", c.next_attempt_at AS "next_attempt_at!", c.best_hour
-               FROM UNNEST($3::text[]) AS z (zones)
-               CROSS JOIN LATERAL (
+               FROM (
                  (SELECT * FROM contacts r WHERE r.campaign_id = $1 AND r.list_id = $2 AND r.status = 'ready'
-                    AND r.zones = z.zones AND r.rank < $4 ORDER BY r.rank, r.id LIMIT $6)
+                    AND r.zones = $3 AND r.rank < $4 ORDER BY r.rank, r.id LIMIT $6)
                  UNION ALL
                  (SELECT * FROM contacts r WHERE r.campaign_id = $1 AND r.list_id = $2 AND r.status = 'ready'
-                    AND r.zones = z.zones AND r.rank > $5 ORDER BY r.rank, r.id LIMIT $6)
+                    AND r.zones = $3 AND r.rank > $5 ORDER BY r.rank, r.id LIMIT $6)
                ) c LIMIT $6"#,
             campaign.as_str(),
-            list,
-            &zones,
+            key.list_id,
+            key.zones,
             low,
             high,
             limit - done
         )
         .fetch_all(&mut *db)
         .await?;
+        if rows.is_empty() {
+            continue;
+        }
         let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
         let ranks: Vec<i64> = rows
             .iter()

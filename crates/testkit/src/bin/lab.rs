@@ -65,12 +65,12 @@ enum Scenario {
 #[derive(Debug, Clone, clap::Args)]
 struct DialingOptions {
     /// Contacts in the list.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=99))]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
     contacts: u32,
     /// Agents at stations 1001 and up.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=20))]
     agents: u32,
-    /// progressive or power.
+    /// progressive, power or predictive.
     #[arg(long, default_value = "progressive")]
     mode: String,
     /// nailed-up or ring-per-call.
@@ -197,6 +197,15 @@ async fn check(launch: &Launch, asterisk: &Asterisk) -> anyhow::Result<bool> {
             )
             .await?,
         ),
+        (
+            "run",
+            lab::run(
+                launch.clone(),
+                asterisk,
+                small(40, "predictive", "nailed-up"),
+            )
+            .await?,
+        ),
         ("inbound", lab::inbound(launch.clone(), asterisk).await?),
         (
             "restart-pbx",
@@ -274,8 +283,10 @@ fn verdict(scenario: &str, report: &Value) -> bool {
             // What a caller notices; ringing a station takes as long as the phone does.
             let p99 = report["answer_to_bridge_ms"]["p99"].as_f64();
             let nailed_up = report["leg_mode"] == json!("nailed-up");
+            // Predictive dialing lets people wait for an agent, within the legal time.
+            let predictive = report["mode"] == json!("predictive");
             must(
-                !nailed_up || p99.is_some_and(|ms| ms <= 150.0),
+                !nailed_up || predictive || p99.is_some_and(|ms| ms <= 150.0),
                 "p99 of answer to bridged is over 150 ms",
             );
             must(

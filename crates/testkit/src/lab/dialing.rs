@@ -15,6 +15,9 @@ const BEHAVIOURS: [&str; 12] = [
     "01", "10", "02", "20", "03", "30", "70", "40", "04", "50", "11", "60",
 ];
 
+/// Ranges of French numbers that are given to nobody, 100 contacts each.
+const FICTION: [&str; 6] = ["63998", "19900", "26191", "35301", "46571", "53649"];
+
 /// A number that is answered and never hangs up by itself.
 pub(super) const HOLDS_ON: &str = "90";
 
@@ -25,7 +28,7 @@ pub struct Dialing {
     pub contacts: u32,
     /// How many agents.
     pub agents: u32,
-    /// `progressive` or `power`.
+    /// `progressive`, `power` or `predictive`.
     pub mode: String,
     /// `nailed-up` or `ring-per-call`.
     pub leg_mode: String,
@@ -224,8 +227,9 @@ fn list(dialing: &Dialing, holders: u32) -> String {
             Some(place) => behaviours[place as usize % behaviours.len()],
             None => HOLDS_ON,
         };
-        // +33 6 39 98 is reserved for fiction; then the place in the list, then the behaviour.
-        let phone = format!("+3363998{place:02}{behaviour}");
+        // Ranges that ARCEP keeps for fiction; then the place in the list, then the behaviour.
+        let range = FICTION[(place / 100) as usize % FICTION.len()];
+        let phone = format!("+33{range}{:02}{behaviour}", place % 100);
         csv.extend(["Contact,", &place.to_string(), ",", &phone, ",75001\n"]);
     }
     csv
@@ -261,6 +265,7 @@ pub async fn run(launch: Launch, asterisk: &Asterisk, dialing: Dialing) -> anyho
     let report = json!({
         "asterisk": asterisk.version().await?,
         "seconds": seconds,
+        "mode": dialing.mode,
         "leg_mode": dialing.leg_mode,
         "attempts": attempts,
         "dispositions": dispositions,
@@ -270,6 +275,7 @@ pub async fn run(launch: Launch, asterisk: &Asterisk, dialing: Dialing) -> anyho
         // Our own time: from the answer, or from the verdict of answering machine detection.
         "answer_to_bridge_ms": latency(&daemon.database, if dialing.amd { "waiting_since" } else { "answered_at" }).await?,
         "answer_to_bridge_with_amd_ms": latency(&daemon.database, "answered_at").await?,
+        "late2_percent": late(&daemon.database).await?,
         "call_records": call_records,
         "recordings": recordings,
         "agents_stuck": leftovers.agents_stuck,
@@ -295,14 +301,28 @@ pub(super) async fn dispositions(
     let mut mismatches = Vec::new();
     for (number, disposition, cause, sip_code) in rows {
         let got = disposition.unwrap_or_else(|| "open".to_owned());
-        // Power dialing has more lines than agents: that some people are abandoned is its nature.
-        let abandoned = mode == "power" && got == "abandoned";
+        // Where there are more lines than agents, some people are abandoned by its nature.
+        let abandoned = matches!(mode, "power" | "predictive") && got == "abandoned";
         if got != expected(&number) && !(abandoned && expected(&number) == "answered-human") {
             mismatches.push(json!({ "number": number, "expected": expected(&number), "got": got, "cause": cause, "sip_code": sip_code }));
         }
         *dispositions.entry(got).or_default() += 1;
     }
     Ok((dispositions, mismatches))
+}
+
+/// Of the people who answered, the share in percent who were not connected within 2 s of
+/// answering, or of the verdict of answering machine detection.
+async fn late(database: &PgPool) -> anyhow::Result<Option<f64>> {
+    let share: Option<f64> = sqlx::query_scalar(
+        "SELECT round(100.0 * count(*) FILTER (WHERE bridged_at IS NULL
+                 OR bridged_at - waiting_since > interval '2 seconds') / nullif(count(*), 0), 2)::float8
+         FROM call_records
+         WHERE direction = 'outbound' AND disposition IN ('answered-human', 'abandoned', 'answered-hangup')",
+    )
+    .fetch_one(database)
+    .await?;
+    Ok(share)
 }
 
 /// Milliseconds from a moment of the call to the bridge, at the 50th and 99th percentile.

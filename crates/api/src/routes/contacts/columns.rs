@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use strowger_core::{ids::ContactId, phone::PhoneNumber};
-use strowger_store::contacts::NewContact;
+use strowger_store::contacts::{Known, NewContact};
 
 use super::records::fields;
 use crate::{input::unprintable, problem::Problem};
@@ -15,6 +15,9 @@ const MAX_NAME: usize = 100;
 
 /// Longest postal code in characters.
 const MAX_POSTAL_CODE: usize = 20;
+
+/// Longest key of a person or a debt in characters.
+const MAX_KEY: usize = 200;
 
 /// Longest custom field in characters.
 const MAX_CUSTOM: usize = 2_000;
@@ -42,6 +45,11 @@ enum Meaning {
     PostalCode,
     /// The number that is tried as this one, from 0.
     Phone(u8),
+    Person,
+    Debt,
+    TimeZone,
+    Priority,
+    BestHour,
     Custom,
 }
 
@@ -67,6 +75,11 @@ fn meaning(name: &str) -> Meaning {
         "first_name" => Meaning::FirstName,
         "last_name" => Meaning::LastName,
         "postal_code" => Meaning::PostalCode,
+        "person" => Meaning::Person,
+        "debt" => Meaning::Debt,
+        "time_zone" => Meaning::TimeZone,
+        "priority" => Meaning::Priority,
+        "best_hour" => Meaning::BestHour,
         "phone" | "phone_number" | "phone1" => Meaning::Phone(0),
         other => match other.strip_prefix("phone").map(str::parse::<u8>) {
             Some(Ok(number @ 2..=10)) => Meaning::Phone(number - 1),
@@ -155,8 +168,13 @@ impl Columns {
         self.delimiter
     }
 
-    /// The contact in a record. Its id is not decided here.
-    pub(super) fn contact(&self, bytes: &[u8], region: &str) -> Result<NewContact, Rejected> {
+    /// The contact in a record.
+    pub(super) fn contact(
+        &self,
+        id: ContactId,
+        bytes: &[u8],
+        region: &str,
+    ) -> Result<NewContact, Rejected> {
         let text = std::str::from_utf8(bytes)
             .map_err(|_| Rejected::line("the line is not UTF-8: save the file as \"CSV UTF-8\""))?;
         let values = fields(text, char::from(self.delimiter)).map_err(Rejected::line)?;
@@ -168,12 +186,13 @@ impl Columns {
             )));
         }
         let mut contact = NewContact {
-            id: placeholder(),
+            id,
             first_name: String::new(),
             last_name: String::new(),
             postal_code: String::new(),
             custom_fields: Map::new(),
             phones: Vec::new(),
+            known: Known::default(),
         };
         let mut phones: Vec<(u8, PhoneNumber)> = Vec::new();
         for ((name, meaning), value) in self.names.iter().zip(values) {
@@ -190,7 +209,29 @@ impl Columns {
                 Meaning::PostalCode => {
                     contact.postal_code = line(value, MAX_POSTAL_CODE).map_err(rejected)?;
                 }
-                Meaning::Phone(_) | Meaning::Custom if value.is_empty() => {}
+                Meaning::Phone(_)
+                | Meaning::Person
+                | Meaning::Debt
+                | Meaning::TimeZone
+                | Meaning::Priority
+                | Meaning::BestHour
+                | Meaning::Custom
+                    if value.is_empty() => {}
+                Meaning::Person => {
+                    contact.known.person_key = Some(line(value, MAX_KEY).map_err(rejected)?);
+                }
+                Meaning::Debt => {
+                    contact.known.debt_key = Some(line(value, MAX_KEY).map_err(rejected)?);
+                }
+                Meaning::TimeZone => {
+                    contact.known.time_zone = Some(time_zone(value).map_err(rejected)?);
+                }
+                Meaning::Priority => {
+                    contact.known.priority = number(value, 99).map_err(rejected)?;
+                }
+                Meaning::BestHour => {
+                    contact.known.best_hour = Some(number(value, 23).map_err(rejected)?);
+                }
                 Meaning::Phone(position) => {
                     let phone = PhoneNumber::parse(value, region)
                         .map_err(|error| rejected(error.to_string()))?;
@@ -215,8 +256,23 @@ impl Columns {
     }
 }
 
-fn placeholder() -> ContactId {
-    ContactId::generate(uuid::Uuid::nil())
+/// The name of a time zone as the tz database writes it.
+fn time_zone(value: &str) -> Result<String, String> {
+    let known = jiff::tz::TimeZone::get(value).ok();
+    known
+        .and_then(|zone| zone.iana_name().map(str::to_owned))
+        .ok_or_else(|| {
+            let shown: String = value.chars().take(40).collect();
+            format!("{shown:?} is no time zone; write one such as Europe/Paris")
+        })
+}
+
+fn number(value: &str, max: u8) -> Result<u8, String> {
+    value
+        .parse()
+        .ok()
+        .filter(|number| *number <= max)
+        .ok_or_else(|| format!("it is a number from 0 to {max}"))
 }
 
 /// A text of one line. Names are put into calls, screens and files that are read line by line.
@@ -255,11 +311,41 @@ mod tests {
         Columns::read(1, header.as_bytes()).unwrap()
     }
 
+    fn id() -> ContactId {
+        ContactId::generate(uuid::Uuid::nil())
+    }
+
+    #[test]
+    fn what_a_list_knows_of_the_person_is_read_or_named_as_wrong() {
+        let columns = columns("phone,person,debt,time_zone,priority,best_hour");
+        let contact = columns
+            .contact(id(), b"0639981234,p-1,d-1,europe/paris,99,18", "FR")
+            .unwrap();
+        let known = Known {
+            person_key: Some("p-1".to_owned()),
+            debt_key: Some("d-1".to_owned()),
+            time_zone: Some("Europe/Paris".to_owned()),
+            priority: 99,
+            best_hour: Some(18),
+        };
+        assert_eq!(contact.known, known);
+        for (line, column) in [
+            ("0639981234,,,Mars/Olympus,,", "time_zone"),
+            ("0639981234,,,,100,", "priority"),
+            ("0639981234,,,,-1,", "priority"),
+            ("0639981234,,,,,24", "best_hour"),
+        ] {
+            let wrong = columns.contact(id(), line.as_bytes(), "FR").unwrap_err();
+            assert_eq!(wrong.column.as_deref(), Some(column));
+        }
+    }
+
     #[test]
     fn columns_are_known_by_their_names() {
         let columns = columns("\u{feff}First Name;last_name;PHONE;phone3;Postal-Code;loan");
         let contact = columns
             .contact(
+                id(),
                 "Ada;Lovelace;06 39 98 12 34;+33639981235;75011;12,5".as_bytes(),
                 "FR",
             )
@@ -296,7 +382,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_column() {
         let columns = columns("first_name,phone,note");
-        let wrong = |line: &[u8]| columns.contact(line, "FR").unwrap_err();
+        let wrong = |line: &[u8]| columns.contact(id(), line, "FR").unwrap_err();
         let rejected = wrong(b"\"Ada\r\nAction: Hangup\",0639981234,");
         assert_eq!(rejected.column.as_deref(), Some("first_name"));
         assert_eq!(rejected.reason, "it holds a line break: remove it");

@@ -80,6 +80,7 @@ pub(super) fn settings(name: &str) -> CampaignSettings {
             RetryRule {
                 delay_s: 600,
                 max_attempts: 2,
+                ..RetryRule::default()
             },
         )])),
         activity: Activity::Service,
@@ -198,6 +199,7 @@ pub(super) fn varied(name: &str, power: bool) -> CampaignSettings {
                         RetryRule {
                             delay_s: 60,
                             max_attempts: 2,
+                            ..RetryRule::default()
                         },
                     )
                 })

@@ -27,6 +27,7 @@ fn customer() -> ChannelId {
 
 fn outbound(answered: bool, bridged: Option<&str>) -> RestoredCall {
     let facts = AttemptFacts {
+        segment: crate::pacing::Segment::default(),
         attempt: attempt(),
         campaign: campaign_id(CAMPAIGN),
         contact: ContactId::generate(Uuid::from_u128(1)),

@@ -119,6 +119,7 @@ impl World {
             server: server(),
             channel,
             kind: Kind::Outbound(AttemptFacts {
+                segment: crate::pacing::Segment::default(),
                 attempt,
                 campaign: campaign_id(CAMPAIGNS[0]),
                 contact: ContactId::generate(attempt.0),
