@@ -48,6 +48,10 @@ enum Command {
     },
     /// Print the OpenAPI document of the API.
     Openapi,
+    /// Simulate working days under pacing policies, or a recorded day under other settings.
+    Simulate(Box<commands::simulate::Options>),
+    /// Pace a campaign of another program: events in, dials out, as lines of JSON.
+    Pace(commands::pace::Options),
     /// Look at the rules of laws and authorities.
     Compliance {
         #[command(subcommand)]
@@ -102,14 +106,31 @@ pub fn main() -> ExitCode {
             Err(error) => fail(1, &error.into()),
         };
     }
-    if let Command::Compliance {
-        command: ComplianceCommand::Preview(options),
-    } = &cli.command
-    {
-        return match commands::compliance::run(options) {
-            Ok(text) => print(&text),
-            Err(error) => fail(1, &error),
-        };
+    // None of these needs a configuration or a database.
+    match &cli.command {
+        Command::Compliance {
+            command: ComplianceCommand::Preview(options),
+        } => {
+            return match commands::compliance::run(options) {
+                Ok(text) => print(&text),
+                Err(error) => fail(1, &error),
+            };
+        }
+        Command::Simulate(options) => {
+            return match commands::simulate::simulate(options) {
+                Ok(report) => print_report(&report),
+                Err(error) => fail(2, &error),
+            };
+        }
+        Command::Pace(options) => return pace(options),
+        Command::Serve
+        | Command::Demo(_)
+        | Command::Migrate
+        | Command::Config { .. }
+        | Command::User { .. }
+        | Command::Seed(_)
+        | Command::Ledger { .. }
+        | Command::Openapi => {}
     }
     let needs = match cli.command {
         Command::Migrate | Command::User { .. } | Command::Ledger { .. } => Needs::Database,
@@ -118,7 +139,9 @@ pub fn main() -> ExitCode {
         | Command::Seed(_)
         | Command::Config { .. }
         | Command::Compliance { .. }
-        | Command::Openapi => Needs::All,
+        | Command::Openapi
+        | Command::Simulate(_)
+        | Command::Pace(_) => Needs::All,
     };
     let config = match Config::load(cli.config.as_deref(), needs) {
         Ok(config) => config,
@@ -155,13 +178,38 @@ pub fn main() -> ExitCode {
             }
             Command::Ledger { command } => commands::ledger::run(config, command).await,
             Command::Seed(options) => commands::seed::run(config, options).await,
-            Command::Config { .. } | Command::Compliance { .. } | Command::Openapi => Ok(()),
+            Command::Config { .. }
+            | Command::Compliance { .. }
+            | Command::Openapi
+            | Command::Simulate(_)
+            | Command::Pace(_) => Ok(()),
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error),
+    }
+}
+
+fn pace(options: &commands::pace::Options) -> ExitCode {
+    let (from, to) = (std::io::stdin().lock(), std::io::stdout().lock());
+    match commands::pace::run(from, to, options) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever has heard enough closes the pipe.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(1, &error.into()),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "standard output is for the program")]
+fn print_report(report: &commands::simulate::Report) -> ExitCode {
+    match &report.json {
+        Some(json) => {
+            eprintln!("{}", report.text.trim_end());
+            print(json)
+        }
+        None => print(&report.text),
     }
 }
 

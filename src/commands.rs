@@ -4,5 +4,7 @@ pub mod compliance;
 pub mod database;
 pub mod demo;
 pub mod ledger;
+pub mod pace;
 pub mod seed;
 pub mod serve;
+pub mod simulate;

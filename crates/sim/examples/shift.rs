@@ -3,7 +3,8 @@
 
 use std::process::ExitCode;
 
-use strowger_sim::shift::{Scenario, policies, run};
+use strowger_core::pacing::Config;
+use strowger_sim::shift::{Scenario, run_one};
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "what it is for")]
 fn main() -> ExitCode {
@@ -24,14 +25,13 @@ fn main() -> ExitCode {
     let (mut occupancy, mut late2, mut abandoned, mut dials, mut worst) =
         (0.0, 0.0, 0.0, 0.0, 0.0_f64);
     for seed in 1..=seeds {
-        let mut policy = match policies::named(&policy) {
-            Ok(policy) => policy,
+        let outcome = match run_one(&scenario, &policy, &Config::default(), seed) {
+            Ok(outcome) => outcome,
             Err(error) => {
                 eprintln!("{error}");
                 return ExitCode::FAILURE;
             }
         };
-        let outcome = run(&scenario, &mut *policy, seed);
         println!(
             "seed {seed}: occupancy {:.2} late2 {:.2} abandoned {:.2} worst hour {:.2} cancelled {} (early {})",
             outcome.occupancy(),

@@ -19,17 +19,30 @@
 //! assert!(outcome.occupancy() > 50.0 && outcome.late2() == 0.0);
 //! ```
 
+mod batch;
+mod chart;
 mod draw;
 mod engine;
+mod observed;
 mod outcome;
 pub mod policies;
 mod policy;
+mod record;
 mod scenario;
+mod session;
+mod timed;
+pub mod wire;
 
-pub use draw::{Duration, Ring};
+pub use batch::{Summary, run_one, run_seeds};
+pub use chart::{Course, chart};
+pub use draw::{Duration, LogNormalDuration, Measured, NormalRing, Ring};
 pub use engine::{run, run_shared};
+pub use observed::{Observed, ObservedError, observe};
 pub use outcome::{BIN_S, Bin, Counts, Outcome};
 pub use policy::{Policy, Routing};
+pub use record::Recorder;
 pub use scenario::{
-    Campaign, Inbound, NAMES, Outage, Pause, Scenario, ScenarioError, Staffing, Step,
+    Campaign, Inbound, NAMES, Outage, Pause, Scenario, ScenarioError, Staffing, Step, Target,
 };
+pub use session::{Reply, Session};
+pub use timed::{Timed, Times};

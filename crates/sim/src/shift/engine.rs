@@ -21,6 +21,10 @@ use super::{
 /// 310.4(b)(4)(ii).
 const MIN_RING_S: f64 = 15.0;
 
+/// Most lines at a moment that a policy may give up in vain before it is not listened to
+/// any longer: it would for ever.
+const MOST_FUTILE: u32 = 10_000;
+
 /// What will happen, and when.
 #[derive(Debug)]
 struct Entry {
@@ -299,7 +303,7 @@ impl<'s> World<'s> {
     /// Tells each policy its news and carries out what it wants.
     fn consult(&mut self, policies: &mut [&mut dyn Policy], wakes: &mut [Option<f64>]) {
         for (campaign, (policy, wake)) in policies.iter_mut().zip(wakes).enumerate() {
-            let (mut heard, mut refused) = (false, false);
+            let (mut heard, mut refused, mut futile) = (false, false, 0);
             loop {
                 while let Some(event) = self
                     .campaigns
@@ -315,7 +319,12 @@ impl<'s> World<'s> {
                 }
                 match policy.poll_action() {
                     Some(Action::Dial(lines)) => refused = self.dial(campaign, lines) < lines,
-                    Some(Action::Cancel(line)) => self.cancel(campaign, line),
+                    Some(Action::Cancel(line)) => {
+                        if !self.cancel(campaign, line) {
+                            futile += 1;
+                            refused = futile > MOST_FUTILE;
+                        }
+                    }
                     None => break,
                 }
             }
@@ -604,10 +613,11 @@ impl World<'_> {
         self.end_line(id, LineEnd::Completed);
     }
 
-    fn cancel(&mut self, campaign: usize, id: u64) {
+    /// Gives a line up, if it is of this campaign and was not answered. Says whether.
+    fn cancel(&mut self, campaign: usize, id: u64) -> bool {
         let now = self.now;
         let Some(line) = self.line(id) else {
-            return;
+            return false;
         };
         let rung = match line.state {
             LineState::Dialing => 0.0,
@@ -615,16 +625,17 @@ impl World<'_> {
             LineState::MachineUnknown
             | LineState::Waiting
             | LineState::Connected
-            | LineState::Over => return,
+            | LineState::Over => return false,
         };
         if line.campaign != campaign {
-            return;
+            return false;
         }
         if self.tally.counts_at(now) {
             self.tally.counts.cancelled += 1;
             self.tally.counts.cancelled_early += u64::from(rung < MIN_RING_S - 1e-6);
         }
         self.end_line(id, LineEnd::Cancelled);
+        true
     }
 
     fn end_line(&mut self, id: u64, end: LineEnd) {

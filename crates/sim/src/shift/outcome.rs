@@ -112,6 +112,19 @@ impl Outcome {
         ratio(self.counts.abandoned, self.counts.humans)
     }
 
+    /// Lines that the policy gave up, in percent of those that were dialed.
+    pub fn cancelled(&self) -> f64 {
+        ratio(self.counts.cancelled, self.counts.dials)
+    }
+
+    /// Callers who gave up, in percent.
+    pub fn callers_lost(&self) -> f64 {
+        ratio(
+            self.counts.callers_lost,
+            self.counts.callers_lost + self.counts.callers_served,
+        )
+    }
+
     /// Lines dialed per hour that an agent was logged in.
     pub fn dials_per_agent_hour(&self) -> f64 {
         ratio(self.counts.dials, 1) / 100.0 / (self.staffed_s / HOUR_S).max(f64::MIN_POSITIVE)

@@ -5,18 +5,23 @@ mod erlang;
 mod floor;
 mod issabel;
 mod power;
+mod strowger;
 mod vicidial;
 
 pub use erlang::Erlang;
 pub use issabel::Issabel;
 pub use power::Power;
+pub use strowger::Strowger;
 pub use vicidial::{DialMethod, Vicidial, VicidialSettings};
+
+use strowger_core::pacing::Config;
 
 use super::policy::Policy;
 
 /// The policies by name, with what each is. Those that are followed by a number take
 /// another one after a colon, as in `power:2.5`.
-pub const NAMES: [(&str, &str); 12] = [
+pub const NAMES: [(&str, &str); 13] = [
+    ("strowger", "our own predictive pacing"),
     ("progressive", "one line per free agent"),
     ("power:2", "so many lines per free agent"),
     ("wombat:3", "WombatDialer with this boost"),
@@ -57,8 +62,13 @@ pub const NAMES: [(&str, &str); 12] = [
 #[error("no policy is named {0:?}; there are {known}", known = NAMES.map(|(name, _)| name).join(", "))]
 pub struct UnknownPolicy(String);
 
-/// The policy of this name.
-pub fn named(full_name: &str) -> Result<Box<dyn Policy + Send>, UnknownPolicy> {
+/// The policy of this name. The configuration and the seed are for our own; the others
+/// have settings of their own and draw nothing.
+pub fn named(
+    full_name: &str,
+    config: &Config,
+    seed: u64,
+) -> Result<Box<dyn Policy + Send>, UnknownPolicy> {
     let unknown = || UnknownPolicy(full_name.to_owned());
     let (name, number) = match full_name.split_once(':') {
         Some((name, number)) => {
@@ -79,6 +89,7 @@ pub fn named(full_name: &str) -> Result<Box<dyn Policy + Send>, UnknownPolicy> {
         }))
     };
     Ok(match (name, number) {
+        ("strowger", None) => Box::new(Strowger::new(config.clone(), seed)),
         ("progressive", None) => Box::new(Power::progressive()),
         ("power" | "gnudialer", number) => Box::new(Power::new(number.unwrap_or(2.0))),
         ("wombat", number) => Box::new(Power::new(number.unwrap_or(3.0))),

@@ -47,6 +47,22 @@ pub struct Scenario {
     /// Policies are told when a line begins to ring.
     #[serde(default)]
     pub tells_ringing: bool,
+    /// What our own pacing should reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+}
+
+/// What is to be reached, in percent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// At least this occupancy.
+    pub occupancy: f64,
+    /// At most so many people not connected within 2 s, of those who answered.
+    pub late2: f64,
+    /// The same for any hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late2_hour: Option<f64>,
 }
 
 /// A campaign: who is called, and how calls go.
@@ -193,19 +209,38 @@ fn setup() -> f64 {
     1.5
 }
 fn failure() -> f64 {
-    4.0
+    2.0
 }
 
 /// The scenarios that come with the simulator.
-pub const NAMES: [&str; 6] = ["A", "B", "C", "D", "E", "H"];
+pub const NAMES: [&str; 12] = [
+    "A",
+    "B",
+    "C",
+    "D",
+    "E",
+    "H",
+    "list",
+    "shrinkage",
+    "lunch",
+    "outage",
+    "shared",
+    "blended",
+];
 
-const BUILT_IN: [&str; 6] = [
+const BUILT_IN: [&str; 12] = [
     include_str!("scenarios/a.json"),
     include_str!("scenarios/b.json"),
     include_str!("scenarios/c.json"),
     include_str!("scenarios/d.json"),
     include_str!("scenarios/e.json"),
     include_str!("scenarios/h.json"),
+    include_str!("scenarios/list.json"),
+    include_str!("scenarios/shrinkage.json"),
+    include_str!("scenarios/lunch.json"),
+    include_str!("scenarios/outage.json"),
+    include_str!("scenarios/shared.json"),
+    include_str!("scenarios/blended.json"),
 ];
 
 /// Why a scenario can't be used.
@@ -241,6 +276,42 @@ impl Scenario {
             .and_then(|index| BUILT_IN.get(index))
             .ok_or_else(|| ScenarioError::Unknown(name.to_owned()))?;
         Self::from_json(text)
+    }
+
+    /// A shift of thirty agents with nothing but a fraction of the dials that a person
+    /// answers; the rest as in the scenarios that come with the simulator.
+    pub fn plain(name: &str, human: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            about: String::new(),
+            hours: eight(),
+            warm_up_s: half_hour(),
+            agents: 30,
+            campaign: Campaign {
+                share: one(),
+                human,
+                machine: machine(),
+                failed: failed(),
+                steps: Vec::new(),
+                talk: talk(),
+                wrap: wrap(),
+                ring: ring(),
+                ring_timeout_s: ring_timeout(),
+                detection_s: detection(),
+                setup_s: setup(),
+                failure_s: failure(),
+                list: None,
+            },
+            second: None,
+            schedule: Vec::new(),
+            pause: None,
+            outages: Vec::new(),
+            inbound: None,
+            max_lines: ten_thousand(),
+            drop_after_s: None,
+            tells_ringing: false,
+            target: None,
+        }
     }
 
     /// Reads a scenario and checks it. Errors name the field.

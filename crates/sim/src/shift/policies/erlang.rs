@@ -1,6 +1,6 @@
 //! Pacing by the Erlang loss formula, blind to what agents do at the moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use strowger_core::pacing::{Action, AnsweredBy, Event};
 
@@ -14,8 +14,9 @@ pub struct Erlang {
     floor: Floor,
     credit: f64,
     last: f64,
-    dials: f64,
-    answers: f64,
+    /// Finished dials of the last half hour, and whether a person answered.
+    history: VecDeque<(f64, bool)>,
+    answers: usize,
     handles: f64,
     handle_sum_s: f64,
     busy_since: BTreeMap<u32, f64>,
@@ -24,7 +25,9 @@ pub struct Erlang {
 /// Loss that is aimed at.
 const LOSS: f64 = 0.03;
 /// Dials before a rate is known; until then one line per free agent.
-const DIALS_NEEDED: f64 = 50.0;
+const DIALS_NEEDED: usize = 50;
+/// Window of the answer rate, in seconds.
+const HISTORY_S: f64 = 1800.0;
 
 /// The Erlang B formula: the fraction lost of `load` erlangs on so many servers.
 fn erlang_b(servers: usize, load: f64) -> f64 {
@@ -46,16 +49,29 @@ fn load_for(servers: usize) -> f64 {
 }
 
 impl Erlang {
+    fn finished(&mut self, now: f64, answered: bool) {
+        self.history.push_back((now, answered));
+        self.answers += usize::from(answered);
+        while let Some((at, answered)) = self.history.front().copied() {
+            if at >= now - HISTORY_S {
+                break;
+            }
+            self.history.pop_front();
+            self.answers -= usize::from(answered);
+        }
+    }
+
     fn pace(&mut self) {
         let passed = self.floor.now - self.last;
         self.last = self.floor.now;
-        if self.dials < DIALS_NEEDED || self.answers < 1.0 || self.handles < 1.0 {
+        if self.history.len() < DIALS_NEEDED || self.answers == 0 || self.handles < 1.0 {
             let free = count(self.floor.ready.len());
             self.floor.ask(free - count(self.floor.in_progress()));
             return;
         }
         let handle_s = self.handle_sum_s / self.handles;
-        let rate = load_for(self.floor.logged_in()) / handle_s * self.dials / self.answers;
+        let answered = count(self.answers) / count(self.history.len());
+        let rate = load_for(self.floor.logged_in()) / handle_s / answered;
         self.credit += rate * passed;
         let lines = self.credit.floor();
         self.credit -= lines;
@@ -66,8 +82,10 @@ impl Erlang {
 impl Policy for Erlang {
     fn handle(&mut self, now: f64, event: &Event<u64, u32>) {
         match event {
-            Event::Dialed(..) => self.dials += 1.0,
-            Event::Answered(_, AnsweredBy::Human) => self.answers += 1.0,
+            Event::Answered(_, AnsweredBy::Human) => self.finished(now, true),
+            Event::Ended(line, _) if self.floor.dialing.contains_key(line) => {
+                self.finished(now, false);
+            }
             Event::AgentBusy(agent) => {
                 self.busy_since.insert(*agent, now);
             }
@@ -79,6 +97,7 @@ impl Policy for Erlang {
             }
             Event::Config(_)
             | Event::AgentWrap(_)
+            | Event::Dialed(..)
             | Event::Ringing(_)
             | Event::Answered(..)
             | Event::Connected(..)

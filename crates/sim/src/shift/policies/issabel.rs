@@ -1,6 +1,6 @@
 //! Issabel's predictor.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use strowger_core::pacing::{Action, AnsweredBy, Event};
 
@@ -35,7 +35,6 @@ pub struct Issabel {
     /// Finished dials with the time and whether a person answered.
     history: VecDeque<(f64, bool)>,
     answered: usize,
-    machines: BTreeSet<u64>,
 }
 
 impl Issabel {
@@ -92,11 +91,6 @@ impl Policy for Issabel {
                     self.finished(now, true);
                 }
             }
-            // It detects no machines: any answer is a success.
-            Event::Answered(line, AnsweredBy::Machine) => {
-                self.finished(now, true);
-                self.machines.insert(*line);
-            }
             Event::Connected(line, _) => {
                 self.started.insert(*line, now);
             }
@@ -105,7 +99,7 @@ impl Policy for Issabel {
                     self.talks += 1.0;
                     self.talk_sum_s += now - start;
                 }
-                if self.floor.dialing.contains_key(line) && !self.machines.remove(line) {
+                if self.floor.dialing.contains_key(line) {
                     self.finished(now, false);
                 }
             }
