@@ -267,15 +267,7 @@ async fn insert(
         Duplicates::Keep => Vec::new(),
         Duplicates::Skip => in_campaign(db, campaign, rows).await?,
     };
-    let mut contacts = String::with_capacity(rows.iter().map(|row| row.row.len()).sum());
-    let mut phones = String::with_capacity(rows.iter().map(|row| row.phones.len()).sum());
-    let mut skip = left_out.iter().map(|(place, _)| *place).peekable();
-    for (place, row) in rows.iter().enumerate() {
-        if skip.next_if_eq(&place).is_none() {
-            contacts.push_str(&row.row);
-            phones.push_str(&row.phones);
-        }
-    }
+    let (contacts, phones) = lines_of(rows, &left_out);
     copy(
         db,
         "COPY contacts (id, campaign_id, list_id, first_name, last_name, postal_code, custom_fields, next_attempt_at,
@@ -290,6 +282,20 @@ async fn insert(
     )
     .await?;
     Ok(left_out)
+}
+
+/// The lines of both tables, without the contacts that are left out.
+fn lines_of(rows: &[Prepared], left_out: &[(usize, String)]) -> (String, String) {
+    let mut contacts = String::with_capacity(rows.iter().map(|row| row.row.len()).sum());
+    let mut phones = String::with_capacity(rows.iter().map(|row| row.phones.len()).sum());
+    let mut skip = left_out.iter().map(|(place, _)| *place).peekable();
+    for (place, row) in rows.iter().enumerate() {
+        if skip.next_if_eq(&place).is_none() {
+            contacts.push_str(&row.row);
+            phones.push_str(&row.phones);
+        }
+    }
+    (contacts, phones)
 }
 
 async fn copy(db: &mut PgConnection, statement: &str, lines: &str) -> Result<(), Error> {
