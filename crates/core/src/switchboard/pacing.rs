@@ -164,7 +164,9 @@ impl Switchboard {
             // From here on the agent is theirs: connecting takes a moment, not a decision.
             (Phase::Connecting, Some(agent)) => Event::Connected(id, agent.clone()),
             (Phase::Message, _) if call.signals.gave_up => Event::Abandoned(id),
-            (Phase::Message | Phase::Ending, _) if call.signals.amd == Some(Amd::Machine) => {
+            (Phase::Flow | Phase::Message | Phase::Ending, _)
+                if call.signals.amd == Some(Amd::Machine) =>
+            {
                 Event::Answered(id, AnsweredBy::Machine)
             }
             (
@@ -197,13 +199,30 @@ impl Switchboard {
             None => Event::AgentGone(id.clone()),
             // The pacer hears of its own calls by their lines.
             Some(agent)
-                if agent.state.has_call() && self.campaign_of(agent.call) == Some(&home) =>
+                if agent.state.has_call()
+                    && self.campaign_of(agent.call) == Some(&home)
+                    && !self.is_kept_for(agent.call) =>
             {
                 return;
             }
             Some(agent) => agent_event(id, &agent.state),
         };
         self.tell_pacer(now, &home, &event);
+    }
+
+    /// A call that was dialed for one agent, who waits for it to be answered.
+    fn is_kept_for(&self, call: Option<CallId>) -> bool {
+        let call = call.and_then(|id| self.calls.get(&id));
+        call.is_some_and(|call| match call.phase {
+            Phase::Dialing | Phase::Ringing | Phase::Answered => true,
+            Phase::Restored
+            | Phase::Flow
+            | Phase::Waiting
+            | Phase::Connecting
+            | Phase::Bridged
+            | Phase::Message
+            | Phase::Ending => false,
+        })
     }
 
     fn campaign_of(&self, call: Option<CallId>) -> Option<&CampaignId> {
