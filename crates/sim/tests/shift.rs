@@ -484,6 +484,38 @@ fn a_loop_outside_has_the_same_day_as_one_inside() {
         let outcome = run(&scenario, &mut outside, seed);
         let inside = one(&scenario, "strowger", seed);
         assert_eq!(outcome, inside, "{name}, seed {seed}");
-        assert!(outcome.counts.dials > 100);
+        assert!(outcome.dialed > 100, "{name}: {}", outcome.dialed);
     }
+}
+
+#[test]
+fn a_chart_names_its_axes_its_limit_and_its_curves() {
+    let mut scenario = Scenario::named("B").unwrap();
+    scenario.hours = 2.0;
+    let runs = [
+        one(&scenario, "progressive", 1),
+        one(&scenario, "wombat:3", 1),
+    ];
+    let courses = [("progressive", &runs[..1]), ("a<b & c", &runs[1..])].map(|(name, outcomes)| {
+        strowger_sim::shift::Course {
+            name: name.to_owned(),
+            outcomes,
+        }
+    });
+    let svg = strowger_sim::shift::chart("Two hours", &courses, 3.0);
+    for words in [
+        "Two hours",
+        "Occupancy, %",
+        "Not connected in 2 s, %",
+        "hours since the start",
+        "limit 3 %",
+        "progressive",
+        "a&lt;b &amp; c",
+        "prefers-color-scheme:dark",
+    ] {
+        assert!(svg.contains(words), "{words} in {svg}");
+    }
+    assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"));
+    assert!(svg.matches("<polyline").count() >= 4);
+    assert!(!svg.contains("NaN") && !svg.contains("inf"));
 }

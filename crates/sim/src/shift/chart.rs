@@ -59,12 +59,10 @@ pub fn chart(title: &str, courses: &[Course<'_>], limit: f64) -> String {
     let mut svg = head(height, courses.len());
     text(&mut svg, LEFT, 26.0, "title", title);
     let upper = Panel::new(TOP, 100.0, bins, "Occupancy, %");
-    let lower = Panel::new(
-        second,
-        nice(worst),
-        bins,
-        "Not connected in 2 s, % (hour before)",
+    let label = format!(
+        "Not connected in 2 s, % of those who answered in the hour before (dashed: limit {limit} %)"
     );
+    let lower = Panel::new(second, nice(worst), bins, &label);
     for panel in [&upper, &lower] {
         panel.axes(&mut svg);
     }
@@ -73,13 +71,6 @@ pub fn chart(title: &str, courses: &[Course<'_>], limit: f64) -> String {
         svg,
         "<line class=\"limit\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>",
         WIDTH - RIGHT,
-    );
-    text(
-        &mut svg,
-        WIDTH - RIGHT - 4.0,
-        y - 5.0,
-        "end",
-        &format!("limit {limit} %"),
     );
     for (index, (occupancy, abandonment)) in curves.iter().enumerate() {
         upper.curve(&mut svg, index, occupancy);

@@ -36,6 +36,9 @@ enum Told {
 pub struct Session {
     pacer: Pacer<Id, Id>,
     config: Config,
+    /// The first `t`: the pacer's clock begins there, whatever the other program's is.
+    origin: Option<f64>,
+    /// Since then.
     now: f64,
     lines: BTreeMap<Id, Told>,
     read: u64,
@@ -48,7 +51,8 @@ impl Session {
         Self {
             pacer: Pacer::new(config.clone(), seed),
             config,
-            now: f64::NEG_INFINITY,
+            origin: None,
+            now: 0.0,
             lines: BTreeMap::new(),
             read: 0,
         }
@@ -61,13 +65,16 @@ impl Session {
         match wire::read(line, &self.config) {
             Ok(read) => {
                 let mut notes: Vec<String> = read.ignored.into_iter().collect();
-                if read.t < self.now {
+                let origin = *self.origin.get_or_insert(read.t);
+                let now = read.t - origin;
+                if now < self.now {
+                    let last = origin + self.now;
                     notes.push(format!(
-                        "time went back from {} to {}: taken as {}",
-                        self.now, read.t, self.now
+                        "time went back from {last:?} to {:?}: taken as {last:?}",
+                        read.t
                     ));
                 }
-                self.now = self.now.max(read.t);
+                self.now = self.now.max(now);
                 self.take(read.what);
                 let note = (!notes.is_empty())
                     .then(|| format!("line {}: {}", self.read, notes.join("; ")));
@@ -83,13 +90,18 @@ impl Session {
         self.refuse(reason)
     }
 
+    fn wake(&self) -> Option<f64> {
+        let wake = self.pacer.poll_timeout()? + self.origin.unwrap_or(0.0);
+        wake.is_finite().then_some(wake)
+    }
+
     fn refuse(&mut self, reason: &str) -> Reply {
         Reply {
             error: Some(format!("line {}: {reason}", self.read)),
             note: None,
             dial: 0,
             cancel: Vec::new(),
-            wake: self.pacer.poll_timeout().filter(|wake| wake.is_finite()),
+            wake: self.wake(),
         }
     }
 
@@ -106,7 +118,7 @@ impl Session {
             note,
             dial,
             cancel,
-            wake: self.pacer.poll_timeout().filter(|wake| wake.is_finite()),
+            wake: self.wake(),
         }
     }
 
