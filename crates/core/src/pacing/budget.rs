@@ -39,7 +39,7 @@ const PROPORTIONAL: f64 = 0.12;
 const INTEGRAL: f64 = 0.4;
 /// No hour is to have more late people than this, in limits: a window that ends within the
 /// limit on average may not hide a bad hour.
-const WORST_HOUR: f64 = 1.23;
+const WORST_HOUR: f64 = 1.17;
 /// Over how many limits the risk falls before that.
 const HOUR_SLOPE: f64 = 0.25;
 /// Seconds of an hour, and of its bins.
