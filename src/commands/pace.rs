@@ -33,14 +33,14 @@ pub fn run(mut from: impl BufRead, mut to: impl Write, options: &Options) -> io:
             return Ok(());
         }
         let whole = line.ends_with(b"\n") || (line.len() as u64) < MAX_LINE;
-        let reply: Reply = if !whole {
-            skip_line(&mut from)?;
-            session.refused("is longer than 65536 bytes")
-        } else {
+        let reply: Reply = if whole {
             match std::str::from_utf8(&line) {
                 Ok(text) => session.line(text),
                 Err(_) => session.refused("is not UTF-8"),
             }
+        } else {
+            skip_line(&mut from)?;
+            session.refused("is longer than 65536 bytes")
         };
         serde_json::to_writer(&mut to, &reply)?;
         to.write_all(b"\n")?;

@@ -322,7 +322,7 @@ fn table(summaries: &[Summary], recorded: Option<&Observed>) -> String {
     }
     let _ = writeln!(
         text,
-        "{:<11} {:<27} {:>9} {:>15} {:>7} {:>14} {:>10} {:>9} {:>9}  {}",
+        "{:<11} {:<27} {:>9} {:>15} {:>7} {:>14} {:>10} {:>9} {:>9}  target",
         "scenario",
         "policy",
         "occupancy",
@@ -331,8 +331,7 @@ fn table(summaries: &[Summary], recorded: Option<&Observed>) -> String {
         "(min-max)",
         "worst hour",
         "abandoned",
-        "dials/h",
-        "target"
+        "dials/h"
     );
     let day = recorded.map(|observed| {
         Summary::of(
