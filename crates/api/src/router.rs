@@ -18,8 +18,9 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agents, asked, audit, board, caller_ids, calls, campaigns, consents, contacts, dids, dnc,
-        flows, health, ledger, login, opt_outs, password, queues, stream, trunks, users,
+        agents, asked, audit, board, callbacks, caller_ids, calls, campaigns, consents, contacts,
+        dids, dnc, flows, health, ledger, lists, login, opt_outs, password, qualifications, queues,
+        stream, trunks, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -95,12 +96,6 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(campaigns::start))
         .routes(routes!(campaigns::pause))
         .routes(routes!(campaigns::stop))
-        .routes(routes!(campaigns::drain))
-        .routes(routes!(campaigns::boost))
-        .routes(routes!(asked::preview))
-        .routes(routes!(asked::dial_preview))
-        .routes(routes!(asked::skip_preview))
-        .routes(routes!(asked::dial))
         .routes(routes!(caller_ids::list, caller_ids::create))
         .routes(routes!(
             caller_ids::show,
@@ -112,6 +107,12 @@ fn all() -> OpenApiRouter<Shared> {
             caller_ids::change_number,
             caller_ids::remove_number
         ))
+        .routes(routes!(campaigns::drain))
+        .routes(routes!(campaigns::boost))
+        .routes(routes!(asked::preview))
+        .routes(routes!(asked::dial_preview))
+        .routes(routes!(asked::skip_preview))
+        .routes(routes!(asked::dial))
         .routes(routes!(agents::list))
         .routes(routes!(agents::own))
         .routes(routes!(agents::log_in))
@@ -124,6 +125,20 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(agents::make_log_out))
         .routes(routes!(calls::hang_up))
         .routes(routes!(calls::records))
+        .routes(routes!(lists::list, lists::create))
+        .routes(routes!(lists::change, lists::remove))
+        .routes(routes!(lists::filters, lists::set_filters))
+        .routes(routes!(lists::quotas, lists::set_quotas))
+        .routes(routes!(callbacks::list, callbacks::create))
+        .routes(routes!(callbacks::change, callbacks::cancel))
+        .routes(routes!(qualifications::list))
+        .routes(routes!(qualifications::save, qualifications::remove))
+        .routes(routes!(qualifications::groups))
+        .routes(routes!(
+            qualifications::save_group,
+            qualifications::remove_group
+        ))
+        .routes(routes!(qualifications::qualify))
         .routes(routes!(flows::list))
         .routes(routes!(flows::publish))
         .routes(routes!(dids::list))
@@ -157,6 +172,7 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(dnc::import::import))
         .routes(routes!(ledger::export::export))
         .routes(routes!(ledger::verify))
+        .routes(routes!(lists::recycle))
         .routes(routes!(stream::stream));
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(quick.merge(login).merge(flows).layer(from_fn(deadline)))

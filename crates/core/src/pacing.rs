@@ -8,6 +8,14 @@
 //! same agents tells [`Event::AgentGone`] to one pacer and [`Event::AgentAvailable`] to
 //! another when it moves an agent.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "counts of agents and lines, and ages in seconds, become each other as indices and means; all are small and clamped"
+)]
+
 use std::fmt::Debug;
 
 mod agents;
@@ -17,10 +25,10 @@ mod decide;
 mod forecast;
 mod hazard;
 mod lines;
+mod pacer;
 mod state;
-mod tuning;
 
-pub use decide::Pacer;
+pub use pacer::Pacer;
 pub use state::State;
 
 /// What may name a line or an agent.
@@ -53,6 +61,11 @@ pub struct Config {
     /// Longest time from dialing to ringing where the exchange does not tell
     /// [`Event::Ringing`], in seconds: such a line is given up so much later.
     pub setup_s: f64,
+    /// Longest greeting of a person, in seconds. Where machine detection tells
+    /// [`AnsweredBy::Unknown`] first, the threshold runs from the end of the greeting (16
+    /// CFR 310.4(b)(4)(ii)): so much after the answer, or from the detection if that is
+    /// earlier. 0 counts from the answer.
+    pub greeting_s: f64,
 }
 
 impl Default for Config {
@@ -68,7 +81,34 @@ impl Default for Config {
             boost: 1.0,
             amd_false_positive: 0.0,
             setup_s: 2.0,
+            greeting_s: 0.0,
         }
+    }
+}
+
+impl Config {
+    /// The same with every field within what it can mean.
+    fn sane(self) -> Self {
+        let default = Self::default();
+        let or = |value: f64, other: f64| if value.is_finite() { value } else { other };
+        Self {
+            abandon_limit: or(self.abandon_limit, default.abandon_limit).clamp(0.0, 1.0),
+            threshold_s: or(self.threshold_s, default.threshold_s).clamp(0.0, 60.0),
+            window_s: or(self.window_s, default.window_s).max(60.0),
+            ring_timeout_s: or(self.ring_timeout_s, default.ring_timeout_s).clamp(1.0, 120.0),
+            min_ring_s: or(self.min_ring_s, default.min_ring_s).max(0.0),
+            max_lines: self.max_lines,
+            max_cps: or(self.max_cps, default.max_cps).max(0.0),
+            boost: or(self.boost, default.boost).max(0.0),
+            amd_false_positive: or(self.amd_false_positive, 0.0).clamp(0.0, 1.0),
+            setup_s: or(self.setup_s, default.setup_s).max(0.0),
+            greeting_s: or(self.greeting_s, default.greeting_s).max(0.0),
+        }
+    }
+
+    /// Whether a person who has waited so long is late. A clock's rounding is none.
+    fn late(&self, waited_s: f64) -> bool {
+        waited_s > self.threshold_s + 1e-6
     }
 }
 
@@ -144,3 +184,6 @@ pub enum Action<L> {
     /// Give this ringing line up.
     Cancel(L),
 }
+
+#[cfg(test)]
+mod tests;

@@ -267,7 +267,7 @@ async fn insert(
         Duplicates::Keep => Vec::new(),
         Duplicates::Skip => in_campaign(db, campaign, rows).await?,
     };
-    let (contacts, phones) = lines_of(rows, &left_out);
+    let (contacts, phones) = lines(rows, &left_out);
     copy(
         db,
         "COPY contacts (id, campaign_id, list_id, first_name, last_name, postal_code, custom_fields, next_attempt_at,
@@ -284,8 +284,8 @@ async fn insert(
     Ok(left_out)
 }
 
-/// The lines of both tables, without the contacts that are left out.
-fn lines_of(rows: &[Prepared], left_out: &[(usize, String)]) -> (String, String) {
+/// What is sent of contacts and of their numbers.
+fn lines(rows: &[Prepared], left_out: &[(usize, String)]) -> (String, String) {
     let mut contacts = String::with_capacity(rows.iter().map(|row| row.row.len()).sum());
     let mut phones = String::with_capacity(rows.iter().map(|row| row.phones.len()).sum());
     let mut skip = left_out.iter().map(|(place, _)| *place).peekable();
@@ -316,7 +316,11 @@ async fn in_campaign(
     campaign: &CampaignId,
     rows: &[Prepared],
 ) -> Result<Vec<(usize, String)>, Error> {
-    let numbers: Vec<String> = rows.iter().flat_map(|row| row.numbers.clone()).collect();
+    let numbers = rows
+        .iter()
+        .map(|row| row.numbers.as_slice())
+        .collect::<Vec<_>>()
+        .concat();
     let known: std::collections::HashSet<String> = sqlx::query_scalar!(
         "SELECT DISTINCT p.number FROM contact_phones p JOIN contacts c ON c.id = p.contact_id
          WHERE p.number = ANY($1) AND c.campaign_id = $2",

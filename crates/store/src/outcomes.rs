@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 use strowger_core::{
+    caller_id::is_answered,
     disposition::Disposition,
     lists::order::{DialOrder, Ranked, local_hour},
     record::AttemptEnd,
@@ -13,7 +14,8 @@ use uuid::Uuid;
 
 use crate::{
     Error,
-    convert::{parse, timestamp, uint, utc},
+    caller_ids::record_outcome,
+    convert::{parse, read, timestamp, uint, utc},
 };
 
 /// What deciding the fate of a contact needs, read under a lock on it.
@@ -162,7 +164,7 @@ pub(crate) async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Re
         "UPDATE attempts a SET disposition = $2, cause = $3, sip_code = $4, amd = $5, ended_at = $6, amd_cause = $8,
              conversation = CASE WHEN a.qualification_id IS NULL THEN $7 ELSE a.conversation END
          WHERE id = $1 AND ended_at IS NULL
-         RETURNING number, callback_id, qualification_id",
+         RETURNING number, callback_id, qualification_id, caller_id, campaign_id",
         end.attempt.0,
         end.disposition.as_str(),
         end.cause.and_then(|cause| i16::try_from(cause).ok()),
@@ -177,6 +179,9 @@ pub(crate) async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Re
     let Some(attempt) = ended else {
         return Ok(());
     };
+    if let Some(shown) = attempt.caller_id {
+        caller_id_told(db, attempt.campaign_id, shown, end).await?;
+    }
     let Some(case) = Case::lock(db, end.contact.as_str()).await? else {
         return Ok(());
     };
@@ -234,6 +239,31 @@ pub(crate) async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Re
         }
     };
     case.settle(db, fate, attempt.callback_id, end.at).await
+}
+
+/// What the attempt says of the number that was shown, when it is one of the campaign's pool.
+async fn caller_id_told(
+    db: &mut PgConnection,
+    campaign: String,
+    shown: String,
+    end: &AttemptEnd,
+) -> Result<(), Error> {
+    let Some(answered) = is_answered(end.disposition) else {
+        return Ok(());
+    };
+    let pool = sqlx::query_scalar!(
+        "SELECT caller_id_pool_id FROM campaigns WHERE id = $1",
+        campaign
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    let Some(pool) = pool else { return Ok(()) };
+    let pool = read("caller_id_pools.id", pool)?;
+    let shown = read("attempts.caller_id", shown)?;
+    if let Some(rest) = record_outcome(db, &pool, &shown, answered, end.at).await? {
+        tracing::warn!(%pool, until = %rest.until, reason = rest.reason, "A caller id rests");
+    }
+    Ok(())
 }
 
 /// Chooses the number that is dialed next; tells whether there is one that is not dead.

@@ -194,6 +194,7 @@ impl Scene {
             cause: None,
             sip_code: None,
             amd: None,
+            amd_cause: None,
             after: then,
             at: self.now,
         };
@@ -243,7 +244,7 @@ impl Scene {
 async fn a_contact_reads_as_it_was_imported_and_its_numbers_tell_their_zones() {
     let scene = scene().await;
     scene
-        .add(None, &[contact("a", &["+33639980001", "+12125550123"])])
+        .add(None, &[contact("a", &["+33612345678", "+12125550123"])])
         .await;
     let row: (String, String, serde_json::Value, String) =
         sqlx::query_as("SELECT first_name, last_name, custom_fields, zones FROM contacts")

@@ -27,7 +27,7 @@ use strowger_store::{
     contacts::{Duplicates, Prepared, Target},
 };
 use tokio::task::JoinHandle;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use self::{
     columns::{Columns, Rejected},
@@ -82,7 +82,7 @@ struct LineError {
 }
 
 /// Where to, and what is a duplicate.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ImportQuery {
     /// The id of a list of the campaign; its own list when absent.

@@ -231,7 +231,17 @@ impl TestApp {
     }
 
     pub(crate) async fn import(&self, campaign: &str, csv: impl Into<Body>) -> Answer {
-        let request = Request::post(format!("/api/v1/campaigns/{campaign}/contacts/import"))
+        self.import_to(campaign, "", csv).await
+    }
+
+    pub(crate) async fn import_to(
+        &self,
+        campaign: &str,
+        query: &str,
+        csv: impl Into<Body>,
+    ) -> Answer {
+        let path = format!("/api/v1/campaigns/{campaign}/contacts/import{query}");
+        let request = Request::post(path)
             .header(
                 header::AUTHORIZATION,
                 format!("Bearer {}", self.token(Role::Administrator).await),

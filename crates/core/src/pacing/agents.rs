@@ -1,4 +1,9 @@
 //! When agents become free.
+//!
+//! An agent who has talked for `e` seconds is free within `t` with the chance
+//! `int_0^t f(u | e) W(t - u) du`: the call's residual life under its hazard, then the
+//! wrap-up `W`. One in wrap-up needs only the residual wrap-up. A person may wait for the
+//! legal threshold, so an agent freed so much later is free in time.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +33,7 @@ type Row = [f64; STEPS];
 /// Knows what each agent does and how long such things last.
 #[derive(Debug, Clone)]
 pub(super) struct Agents<A> {
-    agents: BTreeMap<A, Agent>,
+    all: BTreeMap<A, Agent>,
     talk: Duration,
     wrap: Duration,
     /// Times agents vanished from idle, and seconds agents were idle.
@@ -46,7 +51,7 @@ const WRAP_ROWS: usize = 120;
 impl<A: Key> Agents<A> {
     pub(super) fn new() -> Self {
         let mut agents = Self {
-            agents: BTreeMap::new(),
+            all: BTreeMap::new(),
             talk: Duration::new(90.0, 1.0, 3.0),
             wrap: Duration::new(15.0, 0.8, 3.0),
             vanished: 0.0,
@@ -61,7 +66,7 @@ impl<A: Key> Agents<A> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.agents.len()
+        self.all.len()
     }
 
     pub(super) fn idle(&self) -> usize {
@@ -69,7 +74,7 @@ impl<A: Key> Agents<A> {
     }
 
     pub(super) fn busy(&self) -> usize {
-        self.agents.len() - self.idle
+        self.all.len() - self.idle
     }
 
     pub(super) fn handle_time(&self) -> f64 {
@@ -77,7 +82,7 @@ impl<A: Key> Agents<A> {
     }
 
     fn set(&mut self, agent: &A, phase: Phase, now: f64, call: f64) {
-        let before = self.agents.insert(
+        let before = self.all.insert(
             agent.clone(),
             Agent {
                 phase,
@@ -90,7 +95,7 @@ impl<A: Key> Agents<A> {
     }
 
     pub(super) fn available(&mut self, agent: &A, now: f64) {
-        if let Some(a) = self.agents.get(agent).copied() {
+        if let Some(a) = self.all.get(agent).copied() {
             match a.phase {
                 Phase::Idle => return,
                 Phase::Talk => {
@@ -118,7 +123,7 @@ impl<A: Key> Agents<A> {
 
     /// An agent talks; whether with a person of this campaign is told by `connected`.
     pub(super) fn busy_elsewhere(&mut self, agent: &A, now: f64) {
-        match self.agents.get(agent).map(|a| a.phase) {
+        match self.all.get(agent).map(|a| a.phase) {
             Some(Phase::Talk | Phase::Elsewhere) => {}
             Some(Phase::Idle) => {
                 self.vanished += 1.0;
@@ -129,7 +134,7 @@ impl<A: Key> Agents<A> {
     }
 
     pub(super) fn connected(&mut self, agent: &A, now: f64) {
-        match self.agents.get(agent).copied() {
+        match self.all.get(agent).copied() {
             Some(a) if a.phase == Phase::Talk => {}
             Some(a) if a.phase == Phase::Elsewhere && now - a.since < 2.0 => {
                 self.vanished = (self.vanished - 1.0).max(0.0);
@@ -140,7 +145,7 @@ impl<A: Key> Agents<A> {
     }
 
     pub(super) fn wrap(&mut self, agent: &A, now: f64) {
-        let Some(a) = self.agents.get(agent).copied() else {
+        let Some(a) = self.all.get(agent).copied() else {
             self.set(agent, Phase::Wrap, now, now);
             return;
         };
@@ -153,7 +158,7 @@ impl<A: Key> Agents<A> {
     }
 
     pub(super) fn gone(&mut self, agent: &A) {
-        let Some(a) = self.agents.remove(agent) else {
+        let Some(a) = self.all.remove(agent) else {
             return;
         };
         match a.phase {
@@ -181,7 +186,7 @@ impl<A: Key> Agents<A> {
     /// Chances that each busy agent is free in time for a person who answers at the
     /// times of the forecast.
     pub(super) fn rows(&self, now: f64) -> impl Iterator<Item = &Row> {
-        self.agents.values().filter_map(move |a| {
+        self.all.values().filter_map(move |a| {
             let age = (now - a.since).max(0.0);
             let (rows, index) = match a.phase {
                 Phase::Idle => return None,
@@ -195,7 +200,7 @@ impl<A: Key> Agents<A> {
     /// Takes what was learned into the chances.
     pub(super) fn refresh(&mut self, now: f64, grace: f64) {
         let ages = |phase: Phase| {
-            self.agents
+            self.all
                 .values()
                 .filter(move |a| a.phase == phase)
                 .map(move |a| now - a.since)

@@ -1,4 +1,10 @@
 //! How many agents are free, less the people who answered, at times ahead.
+//!
+//! Each busy agent is free by `t` with a chance of its own, each line is answered by `t`
+//! with one of its own: their difference is a Poisson binomial balance. Small groups get
+//! its exact distribution by convolution (Hong, *Comput. Stat. Data Anal.* 59 (2013) 41,
+//! sec. 2), large ones Edgeworth's expansion of it (`McCullagh`, *Tensor Methods in
+//! Statistics*, 1987, ch. 5), in time proportional to agents and lines.
 
 use super::hazard::{density, normal};
 

@@ -12,6 +12,7 @@
 pub(super) struct Competing {
     width: f64,
     time: Vec<f64>,
+    /// Time, each second as likely as its ratio to the common rate.
     weighted: Vec<f64>,
     wanted: Vec<f64>,
     other: Vec<f64>,
@@ -70,7 +71,7 @@ impl Competing {
         self.other[bin] += 1.0;
     }
 
-    /// Forgets: everything counts `factor` of what it did, but never less than a prior.
+    /// Forgets: everything, the prior too, counts `factor` of what it did.
     pub(super) fn forget(&mut self, factor: f64) {
         for column in [
             &mut self.time,
@@ -84,24 +85,22 @@ impl Competing {
         }
     }
 
-    /// Takes what was learned into the rates, smoothed over neighbouring bins.
+    /// Takes what was learned into the rates. The wanted one is smoothed over its
+    /// neighbours, the other is not: the ring time-out is sharp.
     pub(super) fn refresh(&mut self) {
         const KERNEL: [f64; 5] = [1.0, 2.0, 3.0, 2.0, 1.0];
-        let n = self.time.len();
-        for b in 0..n {
-            let (mut wanted, mut other, mut time, mut weighted) = (0.0, 0.0, 1e-6, 1e-6);
-            for (i, k) in KERNEL.iter().enumerate() {
-                let Some(c) = (b + i).checked_sub(2).filter(|c| *c < n) else {
-                    continue;
-                };
-                wanted += k * self.wanted[c];
-                time += k * self.time[c];
-                weighted += k * self.weighted[c];
+        const NEVER_ZERO: f64 = 1e-6;
+        for b in 0..self.time.len() {
+            let (mut wanted, mut weighted) = (0.0, NEVER_ZERO);
+            for (c, k) in (b.saturating_sub(2)..).zip(KERNEL.iter().skip(2_usize.saturating_sub(b)))
+            {
+                if let (Some(events), Some(time)) = (self.wanted.get(c), self.weighted.get(c)) {
+                    wanted += k * events;
+                    weighted += k * time;
+                }
             }
-            other += self.other[b];
             self.wanted_rate[b] = wanted / weighted;
-            self.other_rate[b] = other / (self.time[b] + 1e-6);
-            let _ = time;
+            self.other_rate[b] = self.other[b] / (self.time[b] + NEVER_ZERO);
         }
     }
 
@@ -189,16 +188,17 @@ impl Duration {
         }
     }
 
-    fn spend(&self, into: &mut [f64], age: f64) {
-        for (b, from) in self.edges.iter().enumerate() {
+    fn spend(edges: &[f64], into: &mut [f64], age: f64) {
+        for (b, from) in edges.iter().enumerate() {
             if age <= *from {
                 break;
             }
-            let to = self.edges.get(b + 1).copied().unwrap_or(f64::INFINITY);
+            let to = edges.get(b + 1).copied().unwrap_or(f64::INFINITY);
             into[b] += age.min(to) - from;
         }
     }
 
+    /// One lasted `age` seconds. The last 800 or so are remembered.
     pub(super) fn complete(&mut self, age: f64) {
         const KEEP: f64 = 1.0 - 1.0 / 800.0;
         for value in self
@@ -210,9 +210,7 @@ impl Duration {
         {
             *value *= KEEP;
         }
-        let mut time = std::mem::take(&mut self.time);
-        self.spend(&mut time, age);
-        self.time = time;
+        Self::spend(&self.edges, &mut self.time, age);
         let bin = Self::bin(age).min(self.events.len() - 1);
         self.events[bin] += 1.0;
         let log = age.max(0.5).ln();
@@ -230,21 +228,22 @@ impl Duration {
 
     /// Takes what was learned, and the ages of those under way, into the hazards.
     pub(super) fn refresh(&mut self, under_way: impl Iterator<Item = f64>) {
+        // Events that the lognormal fit counts for in each bin.
+        const WEIGHT: f64 = 6.0;
         let mut time = self.time.clone();
         for age in under_way {
-            self.spend(&mut time, age);
+            Self::spend(&self.edges, &mut time, age);
         }
         let mean = self.logs[1] / self.logs[0];
         let variance = (self.logs[2] / self.logs[0] - mean * mean).clamp(0.01, 4.0);
         let sigma = variance.sqrt();
         let prior = |age: f64| log_survival((age.max(1e-3).ln() - mean) / sigma);
         let mut sum = 0.0;
-        for b in 0..self.edges.len() {
+        for (b, time) in time.into_iter().enumerate() {
             let from = self.edges[b];
             let to = self.edges.get(b + 1).copied().unwrap_or(from * GROWTH);
             let h0 = ((prior(from) - prior(to)) / (to - from)).clamp(1e-6, 10.0);
-            const WEIGHT: f64 = 6.0;
-            self.rate[b] = (WEIGHT + self.events[b]) / (WEIGHT / h0 + time[b]);
+            self.rate[b] = (WEIGHT + self.events[b]) / (WEIGHT / h0 + time);
             self.cumulative[b] = sum;
             sum += self.rate[b] * (to - from);
         }
@@ -254,10 +253,6 @@ impl Duration {
     pub(super) fn hazard(&self, age: f64) -> f64 {
         let b = Self::bin(age).min(self.edges.len() - 1);
         self.cumulative[b] + self.rate[b] * (age - self.edges[b]).max(0.0)
-    }
-
-    pub(super) fn edges(&self) -> &[f64] {
-        &self.edges
     }
 }
 

@@ -1,34 +1,37 @@
 //! What a pacer believes.
 
-/// What a pacer believes and why, for the ledger and the supervisor.
+/// What a pacer believes and why it dials as it does: for the ledger and the supervisor.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct State {
-    /// Agents counted, and those idle.
+    /// Agents counted.
     pub agents: usize,
-    /// Agents who can take a call now.
+    /// Those who can take a call now.
     pub idle: usize,
-    /// Lines dialed or ringing.
+    /// Lines that a person may still answer.
     pub ringing: usize,
-    /// People waiting.
+    /// Lines asked for and not dialed yet.
+    pub asked: u32,
+    /// People waiting for an agent.
     pub waiting: usize,
     /// Chance that a line dialed now is answered by a person.
     pub answer_rate: f64,
-    /// Mean of talk and wrap, in seconds.
+    /// Mean time of a call and its wrap-up, in seconds.
     pub handle_time_s: f64,
-    /// Highest chance of being late accepted for one more line.
+    /// Highest chance of being late that one more person is dialed at.
     pub risk: f64,
-    /// Chance that the person of one more line would be late.
+    /// Chance of being late of the person of one more line, at the last decision.
     pub chance: f64,
     /// People who answered within the window.
     pub answered: f64,
-    /// Those of them who were late.
+    /// Those of them who were not connected in time.
     pub late: f64,
-    /// Upper confidence bound (95 %) of the legal metric, as a fraction.
+    /// Upper confidence bound (95 %) of their share: the legal metric.
     pub metric_upper: f64,
-    /// Share of the budget used.
+    /// Share of the allowed late people used: 1 at the limit.
     pub budget_used: f64,
-    /// Chance of ending the window within the limit.
+    /// Chance of being within the limit after another hour like this.
     pub compliant: f64,
-    /// Whether failing lines look like an outage.
+    /// So many lines fail that it looks like an outage: only one line per idle agent is
+    /// dialed.
     pub outage: bool,
 }

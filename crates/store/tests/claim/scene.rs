@@ -6,12 +6,13 @@ use strowger_core::{
     ids::{AttemptId, CampaignId, ContactId, TrunkId, UserId},
     ledger::Problem,
     phone::PhoneNumber,
+    switchboard::{Target, Which},
     telephony::ServerName,
     time::Timestamp,
 };
 use strowger_store::{
     Error, Store,
-    attempts::{ClaimRequest, Claimed, OneRequest, Target, Which},
+    attempts::{ClaimRequest, Claimed, OneRequest},
 };
 use strowger_testkit::database::{TestDatabase, fresh};
 use uuid::Uuid;
