@@ -176,10 +176,10 @@ impl Switchboard {
         }
         self.pace(now);
         let alone = |c: &Campaign| runs(c) && c.settings.mode == DialingMode::Broadcast;
-        let somebody = self.lines_are_owed()
+        let wanted = self.lines_are_owed()
             || self.agents.values().any(Agent::can_take_call)
             || self.campaigns.values().any(alone);
-        if !somebody {
+        if !wanted {
             return;
         }
         let mut lines = self.lines();
