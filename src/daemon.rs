@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use strowger_agi::ServerConfig;
 use strowger_ami::ClientConfig;
 use strowger_api::{ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, exchange_channel};
-use strowger_core::{compliance::Packs, telephony::ServerName, time::Timestamp};
+use strowger_core::{telephony::ServerName, time::Timestamp};
 use strowger_realtime::Hub;
 use strowger_store::{NodeLock, Store, cluster::Cluster};
 use strowger_telephony::asterisk::{self, ServerSettings, Speech};

@@ -202,10 +202,6 @@ pub struct InboundRoute {
 
 /// What is to be done.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "see Write: a box for each of the many is not worth it"
-)]
 pub enum Action {
     /// Tell an adapter.
     Telephony(telephony::Command),
@@ -537,6 +533,10 @@ impl Switchboard {
     // === Agents ===
 
     /// The only place where the state of an agent changes.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers make the state for this call"
+    )]
     fn set_agent(&mut self, now: Timestamp, id: &UserId, state: AgentState, cause: &'static str) {
         let Some(agent) = self.agents.get_mut(id) else {
             return;

@@ -54,6 +54,7 @@ pub struct Group {
     pub name: String,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "a row of the table")]
 struct Row {
     id: String,
     code: String,

@@ -40,6 +40,7 @@ impl From<sqlx::Error> for NotQualified {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "columns of the table")]
 struct Meaning {
     kind: String,
     group_id: Option<String>,

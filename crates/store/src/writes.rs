@@ -224,12 +224,7 @@ async fn apply_one(db: &mut PgConnection, write: &Write) -> Result<Option<Event>
     Ok(Some(event))
 }
 
-fn event(
-    at: strowger_core::time::Timestamp,
-    kind: &'static str,
-    subject: &impl ToString,
-    payload: Value,
-) -> Event {
+fn event(at: Timestamp, kind: &'static str, subject: &impl ToString, payload: Value) -> Event {
     Event {
         at: utc(at),
         kind,
@@ -279,7 +274,7 @@ async fn contact_released(
 }
 
 async fn call_closed(db: &mut PgConnection, record: &CallRecord) -> Result<(), Error> {
-    let at = |moment: Option<strowger_core::time::Timestamp>| moment.map(utc);
+    let at = |moment: Option<Timestamp>| moment.map(utc);
     let (flow, version) = record.flow.clone().unzip();
     let (voicemail, voicemail_ms) = record.voicemail.clone().unzip();
     sqlx::query!(
@@ -300,8 +295,8 @@ async fn call_closed(db: &mut PgConnection, record: &CallRecord) -> Result<(), E
         &*record.channel.0,
         record.attempt.map(|attempt| attempt.0),
         record.campaign.as_ref().map(strowger_core::ids::CampaignId::as_str),
-        record.contact.as_ref().map(strowger_core::ids::ContactId::as_str),
-        record.agent.as_ref().map(strowger_core::ids::UserId::as_str),
+        record.contact.as_ref().map(ContactId::as_str),
+        record.agent.as_ref().map(UserId::as_str),
         record.source,
         record.destination,
         flow.as_ref().map(strowger_core::ids::FlowId::as_str),

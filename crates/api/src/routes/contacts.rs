@@ -385,7 +385,11 @@ impl<'a> Import<'a> {
         self.told = false;
         let (store, plan) = (self.app.api.store.clone(), Arc::clone(&self.plan));
         let (exchange, added) = (self.app.api.exchange.clone(), self.added());
-        self.storing = Some(tokio::spawn(async move {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the import waits for it; when the client has gone, the batch is stored all the same"
+        )]
+        let storing = tokio::spawn(async move {
             let stored = store
                 .insert_contacts(&plan.target.campaign, &contacts, plan.duplicates)
                 .await;
@@ -394,7 +398,8 @@ impl<'a> Import<'a> {
             // of the file tells it.
             let _ = exchange.notify(added);
             (lines, stored)
-        }));
+        });
+        self.storing = Some(storing);
         Ok(())
     }
 
