@@ -3,6 +3,7 @@
 //! Appends rows as claims do, to a database of its own, verifies them, flips one bit and
 //! verifies again. Ends with code 1 when the verification is slower than it may be or does not
 //! name the row. Run it by `scripts/bench-ledger.sh`.
+#![expect(clippy::disallowed_types, reason = "it measures time")]
 
 use std::{process::ExitCode, time::Instant};
 

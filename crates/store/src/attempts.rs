@@ -351,7 +351,9 @@ impl Store {
 /// The database ended this transaction so that another could go on, and asks to try again.
 fn lost_a_race(error: &sqlx::Error) -> bool {
     // Serialization failure, deadlock.
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| ["40001", "40P01"].contains(&code.as_ref()))
 }
 

@@ -277,15 +277,13 @@ impl Verifier {
         let last = self.last;
         match self.head.take() {
             None if self.rows > 0 => self.fault(last, Problem::NoHead),
-            None => {}
             Some(head) if head.seq > last => {
                 self.fault(last + 1, Problem::Missing { to: head.seq });
             }
-            Some(head) => {
-                if head.seq == last && head.hash != self.last_hash.0 {
-                    self.fault(last, Problem::Head);
-                }
+            Some(head) if head.seq == last && head.hash != self.last_hash.0 => {
+                self.fault(last, Problem::Head);
             }
+            None | Some(_) => {}
         }
         if let Some(anchor) = self.anchor.filter(|anchor| anchor.seq > 0)
             && !self.anchor_seen

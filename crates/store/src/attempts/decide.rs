@@ -88,7 +88,7 @@ pub(super) async fn decide<'a>(
         );
         let shown = match verdict.refusal {
             Some(refusal) => Err(refusal),
-            None => choose(terms, pool.as_mut(), &taken.number, at),
+            None => choose(terms, &mut pool, &taken.number, at),
         };
         let (result, caller_id_why) = match shown {
             Ok((caller_id, why)) => (Ok(new_attempt(*id, taken, caller_id)), why),
@@ -116,7 +116,7 @@ pub(super) async fn decide<'a>(
 /// The number to show, when it is not the campaign's own, and why.
 fn choose(
     terms: &Terms,
-    pool: Option<&mut (CallerIdPoolId, Vec<CallerId>)>,
+    pool: &mut Option<(CallerIdPoolId, Vec<CallerId>)>,
     dialed: &PhoneNumber,
     at: Timestamp,
 ) -> Result<(Option<PhoneNumber>, String), Refusal> {

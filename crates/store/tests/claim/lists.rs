@@ -217,7 +217,7 @@ async fn an_opt_out_recorded_by_mistake_can_be_withdrawn_and_the_log_keeps_it() 
     store.record_opt_out(&opt_out, now()).await.unwrap();
     assert_eq!(
         store.opt_outs(&opt_out.who, None, 10).await.unwrap(),
-        [opt_out.clone()]
+        std::slice::from_ref(&opt_out)
     );
     assert!(
         store
