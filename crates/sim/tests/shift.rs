@@ -350,8 +350,7 @@ fn recording(scenario: &Scenario, policy: &str, seed: u64) -> (Outcome, Vec<u8>)
 
 #[test]
 fn a_recorded_day_has_the_figures_of_the_day() {
-    let mut scenario = Scenario::named("A").unwrap();
-    scenario.hours = 3.0;
+    let scenario = Scenario::named("A").unwrap();
     let (day, bytes) = recording(&scenario, "vicidial-ratio:1.5", 5);
     let observed = observe(BufReader::new(bytes.as_slice())).unwrap();
     assert_eq!(observed.unread, None);

@@ -205,10 +205,21 @@ impl Scene {
     }
 
     async fn end(&self, attempt: AttemptId, contact: ContactId, after: AfterAttempt) {
+        self.end_as(Disposition::Busy, attempt, contact, after)
+            .await;
+    }
+
+    async fn end_as(
+        &self,
+        disposition: Disposition,
+        attempt: AttemptId,
+        contact: ContactId,
+        after: AfterAttempt,
+    ) {
         let end = AttemptEnd {
             attempt,
             contact,
-            disposition: Disposition::Busy,
+            disposition,
             cause: Some(17),
             sip_code: Some(486),
             amd: None,
@@ -356,8 +367,14 @@ async fn the_numbers_of_a_contact_are_tried_in_turn() {
     for _ in 0..3 {
         let attempt = scene.claim(1).await.unwrap().attempts.remove(0);
         numbers.push(attempt.number.to_string());
+        let retry = AfterAttempt::Retry(now());
         scene
-            .end(attempt.attempt, attempt.contact, AfterAttempt::Retry(now()))
+            .end_as(
+                Disposition::NoAnswer,
+                attempt.attempt,
+                attempt.contact,
+                retry,
+            )
             .await;
     }
     assert_eq!(numbers, ["+33639080001", "+33639180001", "+33639080001"]);

@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// Contacts stored in one transaction.
-const BATCH: usize = 4_000;
+const BATCH: usize = 1_000;
 
 /// Most contacts of one file: what bounds the memory for finding numbers that stand twice.
 const MAX_CONTACTS: usize = 1_000_000;
@@ -215,8 +215,17 @@ struct Plan {
     duplicates: Duplicates,
 }
 
-/// A batch on its way into the database: its lines, and where duplicates stand in it.
-type Storing = JoinHandle<(Vec<u64>, Result<Vec<(usize, String)>, Error>)>;
+/// A batch on its way into the database.
+type Storing = JoinHandle<Stored>;
+
+/// What became of a batch.
+struct Stored {
+    lines: Vec<u64>,
+    /// Where duplicates stand in it, and their numbers.
+    duplicates: Result<Vec<(usize, String)>, Error>,
+    /// The switchboard was told.
+    told: bool,
+}
 
 struct Import<'a> {
     app: &'a App,
@@ -390,14 +399,18 @@ impl<'a> Import<'a> {
             reason = "the import waits for it; when the client has gone, the batch is stored all the same"
         )]
         let storing = tokio::spawn(async move {
-            let stored = store
+            let duplicates = store
                 .insert_contacts(&plan.target.campaign, &contacts, plan.duplicates)
                 .await;
             // A campaign that has run dry goes on while the rest of a long file arrives, also when
             // the client is gone by now. When the switchboard is busy, the next batch or the end
             // of the file tells it.
-            let _ = exchange.notify(added);
-            (lines, stored)
+            let told = exchange.notify(added).is_ok();
+            Stored {
+                lines,
+                duplicates,
+                told,
+            }
         });
         self.storing = Some(storing);
         Ok(())
@@ -408,8 +421,13 @@ impl<'a> Import<'a> {
         let Some(storing) = self.storing.take() else {
             return Ok(());
         };
-        let (lines, stored) = storing.await.map_err(|_| Problem::internal())?;
-        let duplicates = stored?;
+        let Stored {
+            lines,
+            duplicates,
+            told,
+        } = storing.await.map_err(|_| Problem::internal())?;
+        self.told = told;
+        let duplicates = duplicates?;
         let added = (lines.len() - duplicates.len()) as u64;
         self.report.imported += added;
         self.report.total += added;

@@ -290,8 +290,9 @@ impl<L: Key, A: Key> Pacer<L, A> {
                 self.budget.person(1.0, &self.config);
                 self.budget.late_person(1.0);
             }
-            Stage::Waiting { late: false, .. } => self.budget.late_person(1.0),
-            Stage::Waiting { late: true, .. } | Stage::Connected | Stage::Over => {}
+            // Connected: the agent's station did not take the call, and nobody else was in time.
+            Stage::Waiting { late: false, .. } | Stage::Connected => self.budget.late_person(1.0),
+            Stage::Waiting { late: true, .. } | Stage::Over => {}
         }
         line.stage = Stage::Over;
     }

@@ -27,7 +27,7 @@ fn predictive(name: &str) -> CampaignSettings {
 }
 
 fn at_work(agents: u32) -> Lab {
-    let mut lab = Lab::dialing(predictive(CAMPAIGN), 5_000);
+    let mut lab = Lab::dialing(predictive(CAMPAIGN), 50_000);
     for number in 0..agents {
         lab.nailed_up(&format!("agent{number}"));
     }
@@ -59,10 +59,10 @@ fn in_phase(lab: &Lab, phase: Phase) -> Vec<AttemptId> {
     calls
 }
 
-/// Ten minutes of a list where one line in four is answered, the others ring out.
+/// Fifty minutes of a list where one line in four is answered, the others ring out.
 fn work(lab: &mut Lab) -> usize {
     let mut dialed_while_busy = 0;
-    for second in 0_u32..600 {
+    for second in 0_u32..3_000 {
         for (place, line) in ringing(lab).into_iter().enumerate() {
             match (u32::try_from(place).unwrap() + second) % 24 {
                 0 | 7 => {
@@ -97,7 +97,12 @@ fn work(lab: &mut Lab) -> usize {
 #[test]
 fn lines_leave_while_every_agent_talks() {
     let mut lab = at_work(8);
-    assert!(work(&mut lab) > 50, "a progressive campaign would wait");
+    let while_busy = work(&mut lab);
+    let facts = lab.board.pacing_facts(&campaign_id(CAMPAIGN));
+    assert!(
+        while_busy > 50,
+        "{while_busy} lines: a progressive campaign would wait; {facts}"
+    );
     assert!(
         lab.board.calls.len() <= 60,
         "never more lines than the campaign may have"
