@@ -19,6 +19,9 @@ pub const FAILURES_IN_A_ROW: u32 = 5;
 /// More than half of so many last lines having failed rests it as well.
 pub const WINDOW: usize = 20;
 
+/// So many failures in a row are no longer those of single numbers.
+pub const SUSPICIOUS_IN_A_ROW: u32 = 3;
+
 /// The first rest; each failed probe doubles it.
 pub const FIRST_REST_MS: u64 = 30_000;
 
@@ -128,6 +131,13 @@ impl Breaker {
     /// It was found to fail and has not been found to work since.
     pub fn is_at_fault(&self) -> bool {
         self.state != State::Working
+    }
+
+    /// It works for others: a failure now is that of the number, as far as can be told.
+    pub fn works_otherwise(&self) -> bool {
+        !self.is_at_fault()
+            && self.in_a_row < SUSPICIOUS_IN_A_ROW
+            && self.recent.iter().any(|failed| !failed)
     }
 
     /// This attempt is the probe.

@@ -160,8 +160,15 @@ impl Switchboard {
             tells
         };
         self.trunk_told(now, &facts.trunk, facts.attempt, told);
+        let works_otherwise = self
+            .trunks
+            .get(&facts.trunk)
+            .is_some_and(|trunk| trunk.breaker.works_otherwise());
         let campaign = self.campaigns.get_mut(&facts.campaign)?;
-        if !failed {
+        // Another trunk may do better; with none, a number that fails where others do not
+        // follows its retry rule as any other outcome.
+        let hopeless = works_otherwise && campaign.settings.trunks.len() == 1;
+        if !failed || hopeless {
             campaign.given_back.remove(&facts.contact);
             return None;
         }
