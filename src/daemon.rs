@@ -25,6 +25,7 @@ use crate::{
     commands::compliance::load_packs,
     config::Config,
     exchange::{self, Parts, Progress},
+    hoppers,
     lifecycle::Lifecycle,
     telemetry,
 };
@@ -261,10 +262,19 @@ async fn start_on(
         adapter,
         requests,
         restored,
-        packs,
+        packs: Arc::clone(&packs),
         new_id: Arc::new(new_id),
         tracker: lifecycle.tracker.clone(),
     };
+    lifecycle.supervise(
+        "hoppers",
+        hoppers::run(
+            store.clone(),
+            Arc::clone(&packs),
+            now,
+            lifecycle.hard.clone(),
+        ),
+    );
     lifecycle.supervise(
         "exchange",
         exchange::run(

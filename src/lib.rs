@@ -10,5 +10,6 @@ pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod exchange;
+pub mod hoppers;
 pub mod lifecycle;
 pub mod telemetry;

@@ -1,14 +1,5 @@
 //! Two campaigns want the same numbers at the same time.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "a seed that is not printed cannot be tried again"
-)]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the seed is drawn when none is given"
-)]
-
 use std::{collections::BTreeMap, sync::Arc};
 
 use rand::{RngExt as _, SeedableRng as _};
