@@ -7,6 +7,26 @@
 //! An agent counts for one campaign at a time: whoever runs several campaigns with the
 //! same agents tells [`Event::AgentGone`] to one pacer and [`Event::AgentAvailable`] to
 //! another when it moves an agent.
+//!
+//! # How it decides
+//!
+//! At each event, and twice a second, one question is asked again and again: if one more
+//! line were dialed now, how likely is it that its person answers and finds nobody free
+//! within the legal time? As long as that chance is below the accepted *risk*, the line
+//! is dialed.
+//!
+//! - `agents` says when each agent will be free, from how long they have talked or wrapped
+//!   up and what was learned of handle times;
+//! - `answers` says when each line will be answered, from how long it has rung, at what
+//!   level the list answers now, and from which segment it is;
+//! - `forecast` puts both together: the balance of free agents and people ahead;
+//! - `budget` moves the risk so that the people who are late follow what the limit allows,
+//!   and takes it away before the limit is reached;
+//! - `decide` asks the question.
+//!
+//! There is one setting for every list: [`Config::abandon_limit`]. A campaign begins as a
+//! progressive one and becomes faster as people answer: the limit is a share of them, and
+//! with none there is nothing to spend.
 
 #![expect(
     clippy::cast_precision_loss,

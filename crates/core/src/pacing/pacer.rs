@@ -110,7 +110,8 @@ impl<L: Key, A: Key> Pacer<L, A> {
             answer_rate: self.answers.chance(0.0, 60.0),
             handle_time_s: self.agents.handle_time(),
             risk: self.budget.risk(&self.config),
-            chance: self.chance,
+            // A sum of shares, which rounds to a hair more than all.
+            chance: self.chance.clamp(0.0, 1.0),
             answered: self.budget.answered(),
             late: self.budget.late(),
             metric_upper: self.budget.upper(),
