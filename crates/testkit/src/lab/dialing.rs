@@ -79,7 +79,7 @@ impl Floor {
         admin.post("/api/v1/trunks", trunk).await?;
         let campaign = json!({
             "name": "Lab", "mode": dialing.mode, "ratio": 1.5, "trunk_ids": ["carrier"], "caller_id": "+33199000100",
-            "ring_timeout_s": 8, "amd_enabled": dialing.amd, "recording_enabled": true, "wrap_up_s": 1,
+            "ring_timeout_s": 8, "min_ring_s": 8, "amd_enabled": dialing.amd, "recording_enabled": true, "wrap_up_s": 1,
         });
         let campaign = admin.post("/api/v1/campaigns", campaign).await?;
         let campaign = campaign["id"]
