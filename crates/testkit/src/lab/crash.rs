@@ -1,6 +1,6 @@
 //! The daemon is killed in the middle of a campaign, again and again.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -76,9 +76,24 @@ pub async fn crash(
     let calls_of =
         |number: &String| called[number] - called_before.get(number).copied().unwrap_or(0);
     let carrier_calls: u32 = called.keys().map(calls_of).sum();
-    let double_dials: u32 = called
+    // One call for each attempt, and a second attempt only when the carrier failed the first:
+    // such a contact goes back to the list as if it had not been dialed.
+    let attempts_of: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT number, count(*), count(*) FILTER (WHERE disposition IS DISTINCT FROM 'carrier-failure')
+         FROM attempts GROUP BY number",
+    )
+    .fetch_all(&daemon.database)
+    .await?;
+    let attempts_of: HashMap<_, _> = attempts_of
+        .into_iter()
+        .map(|(number, made, reached)| (number, (made, reached)))
+        .collect();
+    let double_dials: i64 = called
         .keys()
-        .map(|number| calls_of(number).saturating_sub(1))
+        .map(|number| {
+            let (made, reached) = attempts_of.get(number).copied().unwrap_or_default();
+            (i64::from(calls_of(number)) - made).max(0) + (reached - 1).max(0)
+        })
         .sum();
     let (dispositions, _) = dispositions(&daemon.database, &dialing.mode).await?;
     let report = json!({
