@@ -8,6 +8,7 @@ use std::{
 
 use ipnet::IpNet;
 use strowger_core::{
+    compliance::Packs,
     ids::{CampaignId, UserId},
     switchboard::Stats,
     telephony::ServerName,
@@ -49,6 +50,8 @@ pub struct ApiState {
     pub clock: Clock,
     /// Makes unique numbers for ids.
     pub ids: IdGen,
+    /// The installed packs of compliance rules, which campaigns choose from.
+    pub packs: Arc<Packs>,
     /// What can be set.
     pub settings: ApiSettings,
     /// Renders the metrics.

@@ -21,6 +21,7 @@ pub(crate) use run::{
     start, stop,
 };
 
+pub(crate) use self::settings::retry_rule;
 use self::settings::{CampaignBody, NewCampaign};
 use crate::{
     guard::{EditCampaigns, May, RunCampaigns},
@@ -131,7 +132,9 @@ pub(crate) async fn create(
     Body(new): Body<NewCampaign>,
 ) -> Result<(StatusCode, Json<Data<CampaignBody>>), Problem> {
     let trunks = all_trunks(&app).await?;
-    let campaign = new.check(&trunks, || CampaignId::generate(app.new_id()))?;
+    let campaign = new.check(&trunks, &app.api.packs, || {
+        CampaignId::generate(app.new_id())
+    })?;
     app.api.store.create_campaign(&campaign).await?;
     // The campaign exists whether or not the switchboard hears of it now; starting it tells again.
     let configure = Command::Configure(Box::new(campaign.settings.clone()));
@@ -177,7 +180,7 @@ async fn apply(
     let campaign = Campaign {
         state,
         epoch,
-        ..merged.check(&trunks, || id)?
+        ..merged.check(&trunks, &app.api.packs, || id)?
     };
     app.api.store.update_campaign(&campaign).await?;
     let configure = Command::Configure(Box::new(campaign.settings.clone()));

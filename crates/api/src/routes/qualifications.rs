@@ -13,6 +13,7 @@ use strowger_store::{
 };
 use utoipa::ToSchema;
 
+use super::campaigns::retry_rule;
 use crate::{
     guard::{EditCampaigns, May, WorkAsAgent},
     input::{Body, Check, Path, Query},
@@ -109,16 +110,7 @@ impl QualificationBody {
             check.wrong("parent_id", "a qualification does not refine itself");
         }
         if let Some(rule) = &self.retry {
-            check.range("retry.delay_s", &rule.delay_s, &(1..=31_536_000));
-            check.range("retry.max_attempts", &rule.max_attempts, &(1..=100));
-            check.range("retry.avoid_hours", &rule.avoid_hours, &(0..=11));
-            if rule.then_s.len() > 100 || rule.then_s.iter().any(|s| !(1..=31_536_000).contains(s))
-            {
-                check.wrong(
-                    "retry.then_s",
-                    "at most 100 delays of 1 to 31536000 seconds",
-                );
-            }
+            retry_rule(&mut check, "retry", rule);
         }
         check.done()?;
         Ok(Qualification {
