@@ -184,13 +184,16 @@ pub(crate) async fn list(
     )
 )]
 pub(crate) async fn save(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<QualificationId>,
     Body(body): Body<QualificationBody>,
 ) -> Result<Json<Data<QualificationBody>>, Problem> {
     let one = body.check(id)?;
-    app.api.store.save_qualification(&one, app.now()).await?;
+    caller
+        .store(&app)
+        .save_qualification(&one, app.now())
+        .await?;
     Ok(Data::of(one.into()))
 }
 
@@ -203,11 +206,11 @@ pub(crate) async fn save(
     )
 )]
 pub(crate) async fn remove(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<QualificationId>,
 ) -> Result<Json<Done>, Problem> {
-    if app.api.store.delete_qualification(&id).await? {
+    if caller.store(&app).delete_qualification(&id).await? {
         Ok(Done::ok())
     } else {
         Err(Problem::not_found(format!(
@@ -249,7 +252,7 @@ pub(crate) async fn groups(
     )
 )]
 pub(crate) async fn save_group(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<QualificationGroupId>,
     Body(body): Body<GroupBody>,
@@ -259,8 +262,8 @@ pub(crate) async fn save_group(
     check.done()?;
     let name = body.name.trim().to_owned();
     let group = Group { id, name };
-    app.api
-        .store
+    caller
+        .store(&app)
         .save_qualification_group(&group, app.now())
         .await?;
     let Group { id, name } = group;
@@ -276,11 +279,11 @@ pub(crate) async fn save_group(
     )
 )]
 pub(crate) async fn remove_group(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<QualificationGroupId>,
 ) -> Result<Json<Done>, Problem> {
-    if app.api.store.delete_qualification_group(&id).await? {
+    if caller.store(&app).delete_qualification_group(&id).await? {
         Ok(Done::ok())
     } else {
         Err(Problem::not_found(format!("there is no group {id}")))
@@ -316,8 +319,8 @@ pub(crate) async fn qualify(
     Body(body): Body<Outcome>,
 ) -> Result<Json<Done>, Problem> {
     let only = (caller.user.role < Role::Supervisor).then(|| caller.id());
-    app.api
-        .store
+    caller
+        .store(&app)
         .qualify(id, &body.qualification_id, only, app.now())
         .await
         .map_err(|error| match error {
