@@ -209,11 +209,11 @@ impl App {
         change: impl Future<Output = Result<T, Problem>> + Send + 'static,
     ) -> Result<T, Problem> {
         let held = self.runs.hold(id).await;
-        self.finish(async move {
+        let work = async move {
             let _held = held;
             change.await
-        })
-        .await
+        };
+        self.finish(Box::pin(work)).await
     }
 
     /// Carries work out to its end, also when the client hangs up.
@@ -248,7 +248,7 @@ impl App {
                 .await?;
             Ok(())
         };
-        self.finish(work).await
+        self.finish(Box::pin(work)).await
     }
 
     pub(crate) fn new_id(&self) -> Uuid {

@@ -54,17 +54,20 @@ pub(crate) struct Before(Option<Value>);
 
 /// What differs between two states of a thing, under `before` and `after`; all of it when it is
 /// new or gone.
-fn difference(before: Option<Value>, after: Option<Value>) -> Value {
-    let mut states = Map::new();
-    let mut keep = |name: &str, state: Option<Value>, other: Option<&Value>| {
-        if let Some(Value::Object(mut state)) = state {
-            state.retain(|key, value| other.and_then(|other| other.get(key)) != Some(value));
-            states.insert(name.to_owned(), Value::Object(state));
-        }
+fn difference(before: Option<&Value>, after: Option<&Value>) -> Value {
+    let only = |state: Option<&Value>, other: Option<&Value>| {
+        let mut state = state?.as_object()?.clone();
+        state.retain(|key, value| other.and_then(|other| other.get(key)) != Some(value));
+        Some(Value::Object(state))
     };
-    keep("before", before.clone(), after.as_ref());
-    keep("after", after, before.as_ref());
-    Value::Object(states)
+    let states = [
+        ("before", only(before, after)),
+        ("after", only(after, before)),
+    ];
+    let there = states
+        .into_iter()
+        .filter_map(|(name, state)| Some((name.to_owned(), state?)));
+    Value::Object(there.collect::<Map<_, _>>())
 }
 
 /// A thing as the audit log shows it: its columns and what else belongs to it, without passwords
@@ -191,7 +194,7 @@ impl Store {
         }
         let what = action.split('.').next().unwrap_or_default();
         let after = state(db, what, id).await?;
-        let change = difference(before.0, after);
+        let change = difference(before.0.as_ref(), after.as_ref());
         self.note(db, action, id, &change).await
     }
 
@@ -257,10 +260,10 @@ mod tests {
         let old = json!({"id": "trk_1", "name": "Old", "max_channels": 30});
         let new = json!({"id": "trk_1", "name": "New", "max_channels": 30});
         assert_eq!(
-            difference(Some(old.clone()), Some(new.clone())),
+            difference(Some(&old), Some(&new)),
             json!({"before": {"name": "Old"}, "after": {"name": "New"}})
         );
-        assert_eq!(difference(None, Some(new.clone())), json!({"after": new}));
-        assert_eq!(difference(Some(old.clone()), None), json!({"before": old}));
+        assert_eq!(difference(None, Some(&new)), json!({"after": new}));
+        assert_eq!(difference(Some(&old), None), json!({"before": old}));
     }
 }

@@ -117,8 +117,12 @@ async fn every_change_by_a_person_is_in_the_audit_log_without_secrets() {
     let mut scene = Scene::new().await;
     people_and_numbers(&mut scene).await;
     campaigns(&mut scene).await;
+    lists(&mut scene).await;
+    runs(&mut scene).await;
     wishes(&mut scene).await;
-    work(&mut scene).await;
+    locks(&mut scene).await;
+    sessions(&mut scene).await;
+    outcomes(&mut scene).await;
     taken_away(&mut scene).await;
     let changing: BTreeSet<_> = ROUTES
         .iter()
@@ -241,6 +245,9 @@ async fn campaigns(scene: &mut Scene) {
             agents,
         )
         .await;
+}
+
+async fn lists(scene: &mut Scene) {
     let list = json!({"id": "lst_1", "name": "Second"});
     scene
         .write(
@@ -303,6 +310,9 @@ async fn campaigns(scene: &mut Scene) {
             recycle,
         )
         .await;
+}
+
+async fn runs(scene: &mut Scene) {
     let boost = json!({"boost": 1.5});
     scene
         .write(
@@ -403,7 +413,7 @@ async fn wishes(scene: &mut Scene) {
         .await;
 }
 
-async fn work(scene: &mut Scene) {
+async fn locks(scene: &mut Scene) {
     let contact: String = sqlx::query_scalar("SELECT id FROM contacts")
         .fetch_one(scene.app.store.pool())
         .await
@@ -412,11 +422,14 @@ async fn work(scene: &mut Scene) {
         .execute(scene.app.store.pool())
         .await
         .unwrap();
-    scene.names.insert("contact_id", contact.clone());
+    scene.names.insert("contact_id", contact);
     let route = "/api/v1/campaigns/{id}/locks/{contact_id}";
     scene
         .write(Supervisor, "DELETE", route, "cmp_1", Value::Null)
         .await;
+}
+
+async fn sessions(scene: &mut Scene) {
     let login = json!({"station": "1001", "leg_mode": "nailed-up"});
     scene
         .write(Agent, "POST", "/api/v1/agents/me/login", "", login)
@@ -493,6 +506,10 @@ async fn work(scene: &mut Scene) {
             Value::Null,
         )
         .await;
+}
+
+async fn outcomes(scene: &mut Scene) {
+    let contact = scene.names["contact_id"].clone();
     let callback = json!({"contact_id": contact, "due_at": "2026-11-21T10:00:00Z"});
     let callback = scene
         .write(Agent, "POST", "/api/v1/callbacks", "", callback)
