@@ -302,6 +302,7 @@ async fn start_on(
         })?,
         clock: Arc::new(now),
         ids: Arc::new(new_id),
+        packs,
         settings: ApiSettings {
             servers,
             max_streams: config.http.max_streams,

@@ -6,12 +6,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use strowger_core::{
     campaign::{
-        CampaignSettings, CampaignState, DialOrder, DialingMode, MachineAction, PacingSettings,
-        TrunkSettings,
+        CampaignSettings, CampaignState, DialingMode, MachineAction, PacingSettings, TrunkSettings,
     },
     compliance::Activity,
     disposition::Disposition,
     ids::{CampaignId, ContactId, TrunkId, UserId},
+    lists::order::DialOrder,
     permission::Role,
     phone::PhoneNumber,
     retry::{RetryRule, RetryRules},

@@ -17,7 +17,7 @@ use strowger_core::{
     ids::UserId,
     permission::{Permission, Role},
 };
-use strowger_store::users::User;
+use strowger_store::{Store, users::User};
 
 use crate::{
     problem::Problem,
@@ -87,6 +87,11 @@ impl<P> May<P> {
     /// Their id.
     pub(crate) fn id(&self) -> &UserId {
         &self.user.id
+    }
+
+    /// The database, in which whatever is changed is noted as changed by them.
+    pub(crate) fn store(&self, app: &App) -> Store {
+        app.api.store.by(self.id(), app.now())
     }
 }
 

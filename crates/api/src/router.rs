@@ -19,8 +19,8 @@ use crate::{
     problem::Problem,
     routes::{
         agents, asked, audit, board, callbacks, caller_ids, calls, campaigns, consents, contacts,
-        dids, dnc, flows, health, ledger, lists, login, opt_outs, password, qualifications, queues,
-        stream, trunks, users,
+        dids, dnc, flows, health, ledger, lists, locks, login, opt_outs, password, qualifications,
+        queues, stream, trunks, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -109,6 +109,9 @@ fn all() -> OpenApiRouter<Shared> {
         ))
         .routes(routes!(campaigns::drain))
         .routes(routes!(campaigns::boost))
+        .routes(routes!(campaigns::abandonment))
+        .routes(routes!(locks::list))
+        .routes(routes!(locks::release))
         .routes(routes!(asked::preview))
         .routes(routes!(asked::dial_preview))
         .routes(routes!(asked::skip_preview))

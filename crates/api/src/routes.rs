@@ -16,6 +16,7 @@ pub(crate) mod flows;
 pub(crate) mod health;
 pub(crate) mod ledger;
 pub(crate) mod lists;
+pub(crate) mod locks;
 pub(crate) mod login;
 pub(crate) mod opt_outs;
 pub(crate) mod password;

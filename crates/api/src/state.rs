@@ -7,9 +7,11 @@ use std::{
 };
 
 use ipnet::IpNet;
+use serde_json::{Value, json};
 use strowger_core::{
+    compliance::Packs,
     ids::{CampaignId, UserId},
-    switchboard::Stats,
+    switchboard::{Command, Stats},
     telephony::ServerName,
     time::Timestamp,
 };
@@ -49,6 +51,8 @@ pub struct ApiState {
     pub clock: Clock,
     /// Makes unique numbers for ids.
     pub ids: IdGen,
+    /// The installed packs of compliance rules, which campaigns choose from.
+    pub packs: Arc<Packs>,
     /// What can be set.
     pub settings: ApiSettings,
     /// Renders the metrics.
@@ -143,6 +147,31 @@ impl Runs {
 
 pub(crate) type Shared = Arc<App>;
 
+/// What a person asks of the switchboard, for the audit log.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    by: UserId,
+    action: &'static str,
+    subject: String,
+    change: Value,
+}
+
+impl Asked {
+    pub(crate) fn by(by: &UserId, action: &'static str, subject: impl Into<String>) -> Self {
+        Self {
+            by: by.clone(),
+            action,
+            subject: subject.into(),
+            change: json!({}),
+        }
+    }
+
+    /// With more than the action and the subject say.
+    pub(crate) fn with(self, change: Value) -> Self {
+        Self { change, ..self }
+    }
+}
+
 impl App {
     pub(crate) fn new(api: ApiState) -> Self {
         Self {
@@ -184,13 +213,42 @@ impl App {
             let _held = held;
             change.await
         };
+        self.finish(Box::pin(work)).await
+    }
+
+    /// Carries work out to its end, also when the client hangs up.
+    async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
         match self.work.spawn(work.in_current_span()).await {
             Ok(result) => result,
             Err(error) => {
-                tracing::error!(%error, "A change of a campaign ended before it was done");
+                tracing::error!(%error, "A change ended before it was done");
                 Err(Problem::internal())
             }
         }
+    }
+
+    /// Tells the switchboard what a person asks, and notes it when it is not refused. Both are done
+    /// even when the client hangs up meanwhile.
+    pub(crate) async fn tell(&self, asked: Asked, command: Command) -> Result<(), Problem> {
+        let (exchange, store) = (self.api.exchange.clone(), self.api.store.clone());
+        let now = self.now();
+        let work = async move {
+            exchange.send(command).await?;
+            let Asked {
+                by,
+                action,
+                subject,
+                change,
+            } = asked;
+            store
+                .record_audit(Some(&by), action, &subject, &change, now)
+                .await?;
+            Ok(())
+        };
+        self.finish(Box::pin(work)).await
     }
 
     pub(crate) fn new_id(&self) -> Uuid {

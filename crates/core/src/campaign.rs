@@ -8,6 +8,7 @@ use crate::{
     amd::AmdParameters,
     compliance::Activity,
     ids::{CallerIdPoolId, CampaignId, FlowId, TrunkId},
+    lists::order::DialOrder,
     phone::PhoneNumber,
     retry::RetryRules,
     telephony::ServerName,
@@ -72,54 +73,6 @@ impl FromStr for DialingMode {
             .ok_or_else(|| {
                 let names = Self::ALL.map(Self::as_str).join(", ");
                 format!("unknown dialing mode {text:?}; there are {names}")
-            })
-    }
-}
-
-/// Which contacts of a list are dialed first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DialOrder {
-    /// Those never dialed, then the others.
-    #[default]
-    NewFirst,
-    /// By their priority.
-    Priority,
-    /// Those that were added first.
-    OldestFirst,
-    /// Those whose hour it is to be reached.
-    BestHour,
-}
-
-impl DialOrder {
-    /// Every order, for messages and documentation.
-    pub const ALL: [Self; 4] = [
-        Self::NewFirst,
-        Self::Priority,
-        Self::OldestFirst,
-        Self::BestHour,
-    ];
-
-    /// The name used in tables and on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NewFirst => "new-first",
-            Self::Priority => "priority",
-            Self::OldestFirst => "oldest-first",
-            Self::BestHour => "best-hour",
-        }
-    }
-}
-
-impl FromStr for DialOrder {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|order| order.as_str() == text)
-            .ok_or_else(|| {
-                let names = Self::ALL.map(Self::as_str).join(", ");
-                format!("unknown order {text:?}; there are {names}")
             })
     }
 }

@@ -16,6 +16,7 @@ mod commands;
 mod connecting;
 mod dialing;
 mod ends;
+mod idle;
 mod inbound;
 mod invariants;
 mod links;

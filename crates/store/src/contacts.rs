@@ -1,5 +1,6 @@
 //! Contacts and their phone numbers.
 
+use serde_json::json;
 use sqlx::{PgConnection, postgres::PgCopyIn};
 use strowger_core::{
     ids::{CampaignId, ContactId, ListId},
@@ -252,6 +253,14 @@ impl Store {
         }
         let mut tx = self.pool.begin().await?;
         let left_out = insert(&mut tx, campaign, rows, duplicates).await?;
+        let change = json!({ "contacts": rows.len() - left_out.len(), "left_out": left_out.len() });
+        self.note(
+            &mut tx,
+            "campaign.contacts-added",
+            campaign.as_str(),
+            &change,
+        )
+        .await?;
         tx.commit().await?;
         Ok(left_out)
     }

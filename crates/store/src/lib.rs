@@ -27,6 +27,7 @@ pub mod hopper;
 pub mod inbound;
 pub mod ledger;
 pub mod lists;
+pub mod locks;
 pub mod opt_outs;
 mod outcomes;
 mod preview;
@@ -38,7 +39,7 @@ pub mod trunks;
 pub mod users;
 mod writes;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{
     PgPool,
@@ -74,6 +75,8 @@ pub struct NodeLock {
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
+    /// The person for whom it works; none is the system itself.
+    by: Option<Arc<audit::By>>,
 }
 
 impl Store {
@@ -88,7 +91,7 @@ impl Store {
             .connect_with(options.application_name("strowger"))
             .await
             .map_err(Error::Unreachable)?;
-        Ok(Self { pool })
+        Ok(Self { pool, by: None })
     }
 
     /// Brings the schema up to this version; does nothing when it is.

@@ -1,5 +1,6 @@
 //! People who log in.
 
+use serde_json::json;
 use strowger_core::{ids::UserId, permission::Role};
 
 use crate::{
@@ -155,6 +156,8 @@ impl Store {
     /// # Errors
     /// [`Error::Taken`] when the id, login id or e-mail address is in use.
     pub async fn create_user(&self, user: &User) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "user", user.id.as_str()).await?;
         sqlx::query!(
             "INSERT INTO users (id, login_id, first_name, last_name, email, role, is_active, password_hash)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -167,9 +170,12 @@ impl Store {
             user.is_active,
             user.password_hash
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "login id or e-mail address", "site"))?;
+        self.changed(&mut tx, "user.added", user.id.as_str(), before)
+            .await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -207,6 +213,7 @@ impl Store {
         if is_one && !stays && held.len() == 1 {
             return Ok(UserChanged::LastSuperAdministrator);
         }
+        let before = self.before(&mut tx, "user", id.as_str()).await?;
         let row = sqlx::query_as!(
             Row,
             "UPDATE users SET first_name = coalesce($2, first_name), last_name = coalesce($3, last_name),
@@ -228,6 +235,12 @@ impl Store {
         .await
         .map_err(|error| Error::on_insert(error, "e-mail address", "site"))?;
         let user = User::try_from(row)?;
+        self.changed(&mut tx, "user.changed", id.as_str(), before)
+            .await?;
+        if change.password_hash.is_some() {
+            self.note(&mut tx, "user.password-changed", id.as_str(), &json!({}))
+                .await?;
+        }
         tx.commit().await?;
         Ok(UserChanged::Done(user))
     }
@@ -243,6 +256,7 @@ impl Store {
         before: &str,
         after: &str,
     ) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
         let done = sqlx::query!(
             "UPDATE users SET password_hash = $3, updated_at = now()
              WHERE id = $1 AND password_hash = $2 AND is_active",
@@ -250,8 +264,13 @@ impl Store {
             before,
             after
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        if done.rows_affected() > 0 {
+            self.note(&mut tx, "user.password-changed", id.as_str(), &json!({}))
+                .await?;
+        }
+        tx.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 }

@@ -18,12 +18,12 @@ use sqlx::Row as _;
 use strowger_core::{
     agent::{AgentState, LegMode},
     campaign::{
-        CampaignSettings, CampaignState, DialOrder, DialingMode, MachineAction, PacingSettings,
-        TrunkSettings,
+        CampaignSettings, CampaignState, DialingMode, MachineAction, PacingSettings, TrunkSettings,
     },
     compliance::{Activity, Packs},
     disposition::Disposition,
     ids::{AgentSessionId, AttemptId, CampaignId, ContactId, FlowId, TrunkId, UserId},
+    lists::order::DialOrder,
     permission::Role,
     phone::PhoneNumber,
     record::{AttemptEnd, Write},

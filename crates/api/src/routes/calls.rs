@@ -16,7 +16,7 @@ use crate::{
     input::{Path, Query},
     problem::{Problem, ProblemBody},
     reply::{Done, Page, PageQuery},
-    state::Shared,
+    state::{Asked, Shared},
 };
 
 /// Hang up
@@ -44,7 +44,8 @@ pub(crate) async fn hang_up(
             ));
         }
     }
-    app.api.exchange.send(Command::HangUp(id)).await?;
+    let asked = Asked::by(caller.id(), "call.hung-up", id.to_string());
+    app.tell(asked, Command::HangUp(id)).await?;
     Ok(Done::ok())
 }
 

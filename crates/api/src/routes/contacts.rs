@@ -23,7 +23,7 @@ use strowger_core::{
     switchboard::Command,
 };
 use strowger_store::{
-    Error,
+    Error, Store,
     contacts::{Duplicates, Prepared, Target},
 };
 use tokio::task::JoinHandle;
@@ -134,7 +134,7 @@ impl ImportQuery {
     )
 )]
 pub(crate) async fn import(
-    _caller: May<ImportContacts>,
+    caller: May<ImportContacts>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
     Query(query): Query<ImportQuery>,
@@ -175,7 +175,7 @@ pub(crate) async fn import(
             10,
         )
     })?;
-    let mut import = Import::new(&app, target, region, duplicates);
+    let mut import = Import::new(&app, caller.store(&app), target, region, duplicates);
     let outcome = tokio::time::timeout(TOTAL, import.read(body)).await;
     let outcome = outcome
         .unwrap_or_else(|_| Err(Problem::malformed("the import took longer than 30 minutes")));
@@ -229,6 +229,8 @@ struct Stored {
 
 struct Import<'a> {
     app: &'a App,
+    /// For whoever imports.
+    store: Store,
     plan: Arc<Plan>,
     splitter: Splitter,
     columns: Option<Arc<Columns>>,
@@ -243,9 +245,16 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    fn new(app: &'a App, target: Target, region: String, duplicates: Duplicates) -> Self {
+    fn new(
+        app: &'a App,
+        store: Store,
+        target: Target,
+        region: String,
+        duplicates: Duplicates,
+    ) -> Self {
         Self {
             app,
+            store,
             plan: Arc::new(Plan {
                 target,
                 region,
@@ -392,7 +401,7 @@ impl<'a> Import<'a> {
             return Ok(());
         }
         self.told = false;
-        let (store, plan) = (self.app.api.store.clone(), Arc::clone(&self.plan));
+        let (store, plan) = (self.store.clone(), Arc::clone(&self.plan));
         let (exchange, added) = (self.app.api.exchange.clone(), self.added());
         #[expect(
             clippy::disallowed_methods,

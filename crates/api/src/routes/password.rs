@@ -46,6 +46,7 @@ pub(crate) async fn change(
     peer: Peer,
     Body(request): Body<NewPassword>,
 ) -> Result<Response, Problem> {
+    let store = caller.store(&app);
     let mut user = caller.user;
     let auth = &app.api.auth;
     begin(&app, &user.login_id, peer)?;
@@ -66,7 +67,6 @@ pub(crate) async fn change(
         }
         other => other?,
     };
-    let store = &app.api.store;
     if !store.replace_password(&user.id, &before, &after).await? {
         return Err(Problem::conflict(
             "your password was changed meanwhile: log in again",

@@ -126,7 +126,7 @@ pub(crate) async fn list(
     )
 )]
 pub(crate) async fn create(
-    _caller: May<SetUp>,
+    caller: May<SetUp>,
     State(app): State<Shared>,
     Body(new): Body<NewTrunk>,
 ) -> Result<(StatusCode, Json<Data<TrunkView>>), Problem> {
@@ -149,7 +149,7 @@ pub(crate) async fn create(
         max_calls_per_second: new.max_calls_per_second,
     };
     let name = new.name.trim().to_owned();
-    app.api.store.create_trunk(&name, &trunk).await?;
+    caller.store(&app).create_trunk(&name, &trunk).await?;
     Ok((
         StatusCode::CREATED,
         Data::of(TrunkView::new(name, trunk, None)),

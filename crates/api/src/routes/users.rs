@@ -206,7 +206,7 @@ pub(crate) async fn create(
         is_active: true,
         password_hash: app.api.auth.hash(new.password).await?,
     };
-    app.api.store.create_user(&user).await?;
+    caller.store(&app).create_user(&user).await?;
     Ok((StatusCode::CREATED, Data::of(UserView::from(user))))
 }
 
@@ -277,7 +277,11 @@ pub(crate) async fn change(
         is_active: changes.is_active,
         password_hash,
     };
-    match app.api.store.change_user(&id, &change, own_role).await? {
+    match caller
+        .store(&app)
+        .change_user(&id, &change, own_role)
+        .await?
+    {
         UserChanged::Done(user) => {
             app.user_changed(&id);
             if !user.is_active {

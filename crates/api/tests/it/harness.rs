@@ -16,6 +16,7 @@ use strowger_api::{
     router,
 };
 use strowger_core::{
+    compliance::Packs,
     ids::UserId,
     permission::Role,
     switchboard::{Action, Switchboard},
@@ -118,6 +119,7 @@ impl TestApp {
             ids: Arc::new(move || {
                 Uuid::from_u128(u128::from(made.fetch_add(1, Ordering::Relaxed)))
             }),
+            packs: Arc::new(Packs::built_in().unwrap()),
             settings,
             metrics: Arc::new(|| "strowger_up 1\n".to_owned()),
             status: Arc::new(|| ExchangeStatus {

@@ -6,11 +6,13 @@
     reason = "clippy allows it in test functions, not in what they share"
 )]
 
+mod audited;
 mod caller_ids;
 mod campaigns;
 mod compliance;
 mod contacts;
 mod document;
+mod figures;
 mod flows;
 mod harness;
 mod lists;

@@ -51,6 +51,13 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/v1/campaigns/{id}/stop", SUPERVISOR),
     route("POST", "/api/v1/campaigns/{id}/drain", SUPERVISOR),
     route("POST", "/api/v1/campaigns/{id}/boost", SUPERVISOR),
+    route("GET", "/api/v1/campaigns/{id}/abandonment", SUPERVISOR),
+    route("GET", "/api/v1/campaigns/{id}/locks", SUPERVISOR),
+    route(
+        "DELETE",
+        "/api/v1/campaigns/{id}/locks/{contact_id}",
+        SUPERVISOR,
+    ),
     route(
         "POST",
         "/api/v1/campaigns/{id}/contacts/import",
@@ -161,7 +168,8 @@ async fn every_route_is_for_its_role_and_those_above() {
         let path = route
             .path
             .replace("{id}", "call_0000000000000000000000000000000a")
-            .replace("{number}", "+33142000001");
+            .replace("{number}", "+33142000001")
+            .replace("{contact_id}", "ctc_1");
         let method: Method = route.method.parse().unwrap();
         let anonymous = app.call(None, method.clone(), &path, body(route)).await;
         let case = format!("{} {}", route.method, route.path);
