@@ -16,6 +16,7 @@ mod faults;
 mod harness;
 mod hostile;
 mod outage;
+mod pacing;
 mod refused;
 mod starting;
 mod stopping;

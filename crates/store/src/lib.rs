@@ -29,6 +29,7 @@ pub mod ledger;
 pub mod lists;
 pub mod opt_outs;
 mod outcomes;
+pub mod pacing;
 mod preview;
 pub mod qualifications;
 pub mod qualify;

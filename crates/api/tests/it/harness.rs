@@ -97,6 +97,7 @@ impl TestApp {
                             | Action::ClaimOne { .. }
                             | Action::PickContact { .. }
                             | Action::LookAtList { .. }
+                            | Action::FindPacing { .. }
                             | Action::FindFlow { .. } => {}
                         }
                     }
