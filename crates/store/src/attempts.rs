@@ -9,6 +9,7 @@
 //! persons and debts in the order of their keys, the pool of caller ids, the head of the
 //! campaign's ledger.
 
+mod day;
 mod decide;
 mod facts;
 mod terms;

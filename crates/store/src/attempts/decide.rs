@@ -66,7 +66,7 @@ pub(super) async fn decide<'a>(
         return Ok(Decided::default());
     }
     lock_keys(db, taken).await?;
-    let mut known = Gathered::load(db, terms, line, taken).await?;
+    let mut known = Gathered::load(db, terms, line.packs, line.now, taken).await?;
     let mut pool = pool_for(db, &terms.purpose.campaign).await?;
     let mut outcomes = Vec::with_capacity(taken.len());
     // A microsecond apart, so that no two attempts of a batch can be taken for one.
