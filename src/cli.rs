@@ -61,7 +61,8 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ComplianceCommand {
-    /// Say which calls are allowed on a day, and what is new on it. Needs no database.
+    /// Say which calls are allowed on a day, what is new on it, and how many contacts of a
+    /// campaign its rules block.
     Preview(commands::compliance::Options),
 }
 
@@ -110,7 +111,7 @@ pub fn main() -> ExitCode {
     match &cli.command {
         Command::Compliance {
             command: ComplianceCommand::Preview(options),
-        } => {
+        } if !options.needs_database() => {
             return match commands::compliance::run(options) {
                 Ok(text) => print(&text),
                 Err(error) => fail(1, &error),
@@ -178,8 +179,10 @@ pub fn main() -> ExitCode {
             }
             Command::Ledger { command } => commands::ledger::run(config, command).await,
             Command::Seed(options) => commands::seed::run(config, options).await,
+            Command::Compliance {
+                command: ComplianceCommand::Preview(options),
+            } => commands::compliance::run_with_contacts(config, options).await,
             Command::Config { .. }
-            | Command::Compliance { .. }
             | Command::Openapi
             | Command::Simulate(_)
             | Command::Pace(_) => Ok(()),

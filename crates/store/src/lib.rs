@@ -30,6 +30,7 @@ pub mod lists;
 pub mod locks;
 pub mod opt_outs;
 mod outcomes;
+pub mod pacing;
 mod preview;
 pub mod qualifications;
 pub mod qualify;

@@ -224,6 +224,7 @@ impl Scene {
             sip_code: Some(486),
             amd: None,
             amd_cause: None,
+            late: None,
             after,
             at: now(),
         };
@@ -443,6 +444,7 @@ async fn a_restart_finds_what_has_no_end_and_takes_the_campaign_over() {
                 attempt: claimed[0].attempt,
                 agent: agent.id.clone(),
                 at,
+                late: false,
             },
         ])
         .await

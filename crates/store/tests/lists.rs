@@ -195,6 +195,7 @@ impl Scene {
             sip_code: None,
             amd: None,
             amd_cause: None,
+            late: None,
             after: then,
             at: self.now,
         };

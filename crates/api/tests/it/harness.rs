@@ -98,6 +98,7 @@ impl TestApp {
                             | Action::ClaimOne { .. }
                             | Action::PickContact { .. }
                             | Action::LookAtList { .. }
+                            | Action::FindPacing { .. }
                             | Action::FindFlow { .. } => {}
                         }
                     }

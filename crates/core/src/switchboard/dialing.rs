@@ -38,13 +38,19 @@ impl Switchboard {
     pub(super) fn configure(&mut self, now: Timestamp, settings: CampaignSettings) {
         self.configure_trunks(now, &settings.trunks);
         let id = settings.id.clone();
+        let configured = settings;
+        let settings = self.keep_to_packs(now, &configured);
         match self.campaigns.get_mut(&id) {
-            Some(campaign) => campaign.settings = settings,
+            Some(campaign) => {
+                campaign.settings = settings;
+                campaign.configured = configured;
+            }
             None => {
                 self.campaigns.insert(
                     id.clone(),
                     Campaign {
                         settings,
+                        configured,
                         state: CampaignState::Stopped,
                         epoch: 0,
                         counters: CampaignCounters::default(),
@@ -422,9 +428,7 @@ impl Switchboard {
             timeout_ms: settings.ring_timeout_s.saturating_mul(1_000),
             purpose: OriginatePurpose::Customer {
                 attempt: new.attempt,
-                // Who listens already needs no machine to.
-                amd: (settings.amd && settings.mode.dials_by_itself())
-                    .then(|| settings.amd_arguments()),
+                amd: settings.detects().then(|| settings.detection().arguments()),
             },
         };
         let mut call = Call::new(

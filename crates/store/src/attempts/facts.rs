@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use sqlx::PgConnection;
 use strowger_core::{
-    compliance::{Consent, DoNotCall, Facts, OptOut, Past},
+    compliance::{Consent, DoNotCall, Facts, OptOut, Packs, Past},
     disposition::Disposition,
     time::Timestamp,
 };
 
-use super::{decide::Line, terms::Terms};
+use super::terms::Terms;
 use crate::{
     Error,
     convert::{parse, timestamp, utc, word},
@@ -104,7 +104,8 @@ impl Gathered {
     pub(super) async fn load(
         db: &mut PgConnection,
         terms: &Terms,
-        line: &Line<'_>,
+        packs: &Packs,
+        now: Timestamp,
         taken: &[Taken],
     ) -> Result<Self, Error> {
         let numbers: Vec<String> = taken.iter().map(|one| one.number.to_string()).collect();
@@ -116,9 +117,8 @@ impl Gathered {
             .iter()
             .filter_map(|one| one.debt_key.clone())
             .collect();
-        let since = line
-            .now
-            .checked_sub(line.packs.lookback().max(terms.own.lookback()))
+        let since = now
+            .checked_sub(packs.lookback().max(terms.own.lookback()))
             .unwrap_or(Timestamp::MIN);
         let mut known = Self::default();
         known
