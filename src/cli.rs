@@ -182,10 +182,9 @@ pub fn main() -> ExitCode {
             Command::Compliance {
                 command: ComplianceCommand::Preview(options),
             } => commands::compliance::run_with_contacts(config, options).await,
-            Command::Config { .. }
-            | Command::Openapi
-            | Command::Simulate(_)
-            | Command::Pace(_) => Ok(()),
+            Command::Config { .. } | Command::Openapi | Command::Simulate(_) | Command::Pace(_) => {
+                Ok(())
+            }
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
