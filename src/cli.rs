@@ -131,15 +131,18 @@ pub fn main() -> ExitCode {
         | Command::User { .. }
         | Command::Seed(_)
         | Command::Ledger { .. }
+        | Command::Compliance { .. }
         | Command::Openapi => {}
     }
     let needs = match cli.command {
-        Command::Migrate | Command::User { .. } | Command::Ledger { .. } => Needs::Database,
+        Command::Migrate
+        | Command::User { .. }
+        | Command::Ledger { .. }
+        | Command::Compliance { .. } => Needs::Database,
         Command::Serve
         | Command::Demo(_)
         | Command::Seed(_)
         | Command::Config { .. }
-        | Command::Compliance { .. }
         | Command::Openapi
         | Command::Simulate(_)
         | Command::Pace(_) => Needs::All,
@@ -182,10 +185,9 @@ pub fn main() -> ExitCode {
             Command::Compliance {
                 command: ComplianceCommand::Preview(options),
             } => commands::compliance::run_with_contacts(config, options).await,
-            Command::Config { .. }
-            | Command::Openapi
-            | Command::Simulate(_)
-            | Command::Pace(_) => Ok(()),
+            Command::Config { .. } | Command::Openapi | Command::Simulate(_) | Command::Pace(_) => {
+                Ok(())
+            }
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));

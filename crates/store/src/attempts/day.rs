@@ -56,7 +56,9 @@ impl Store {
                     (candidate, known.facts(taken))
                 })
                 .collect();
-            let contacts = looked_at.iter().map(|(candidate, facts)| (candidate, facts));
+            let contacts = looked_at
+                .iter()
+                .map(|(candidate, facts)| (candidate, facts));
             let part = tally(
                 packs,
                 &terms.selected,
