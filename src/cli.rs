@@ -131,15 +131,18 @@ pub fn main() -> ExitCode {
         | Command::User { .. }
         | Command::Seed(_)
         | Command::Ledger { .. }
+        | Command::Compliance { .. }
         | Command::Openapi => {}
     }
     let needs = match cli.command {
-        Command::Migrate | Command::User { .. } | Command::Ledger { .. } => Needs::Database,
+        Command::Migrate
+        | Command::User { .. }
+        | Command::Ledger { .. }
+        | Command::Compliance { .. } => Needs::Database,
         Command::Serve
         | Command::Demo(_)
         | Command::Seed(_)
         | Command::Config { .. }
-        | Command::Compliance { .. }
         | Command::Openapi
         | Command::Simulate(_)
         | Command::Pace(_) => Needs::All,

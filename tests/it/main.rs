@@ -19,6 +19,7 @@ mod ledger;
 mod modes;
 mod outage;
 mod pacing;
+mod preview;
 mod refused;
 mod starting;
 mod stopping;
