@@ -92,7 +92,7 @@ impl Terms {
             caller_id: caller_id
                 .map(|number| read("campaigns.caller_id", number))
                 .transpose()?,
-            activity: activity,
+            activity,
         })
     }
 }
