@@ -216,7 +216,7 @@ pub async fn add_contacts(
             postal_code: "75001".to_owned(),
             custom_fields: serde_json::Map::new(),
             known: Known::default(),
-            phones: vec![PhoneNumber::try_from(format!("+3363998{place:04}"))?],
+            phones: vec![PhoneNumber::try_from(format!("+3363998{place:04}"))?.into()],
         });
     }
     for batch in contacts.chunks(1_000) {

@@ -156,7 +156,11 @@ fn contact(place: usize, phones: usize) -> NewContact {
         custom_fields: serde_json::Map::new(),
         known: Known::default(),
         phones: (0..phones)
-            .map(|phone| PhoneNumber::try_from(format!("+33639{phone}8{place:04}")).unwrap())
+            .map(|phone| {
+                PhoneNumber::try_from(format!("+33639{phone}8{place:04}"))
+                    .unwrap()
+                    .into()
+            })
             .collect(),
     }
 }

@@ -248,7 +248,7 @@ async fn contact_with(
         last_name: String::new(),
         postal_code: String::new(),
         custom_fields: serde_json::Map::new(),
-        phones: vec![number],
+        phones: vec![number.into()],
         known: Known::default(),
     };
     let id = contact.id.clone();
