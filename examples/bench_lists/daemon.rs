@@ -58,10 +58,11 @@ impl Daemon {
         let config = directory.join("strowger.toml");
         // Nothing is dialed: there is no exchange behind this address.
         let text = format!(
-            "data_directory = {directory:?}\n[http]\nlisten = \"127.0.0.1:{http}\"\n\
+            "data_directory = \"{}\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n\
              [asterisk]\nagi_listen = \"127.0.0.1:{agi}\"\n\
              [asterisk.servers.none]\nhost = \"127.0.0.1\"\nport = 9\nusername = \"none\"\nsecret = \"none\"\n\
-             [log]\nfilter = \"warn,strowger_ami=off\"\n"
+             [log]\nfilter = \"warn,strowger_ami=off\"\n",
+            directory.display()
         );
         std::fs::write(&config, text)?;
         let seeded = command(&config)?
