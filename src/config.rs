@@ -95,6 +95,8 @@ pub struct Auth {
     pub token_secret_file: PathBuf,
     /// Validity in minutes.
     pub token_minutes: u32,
+    /// Least length of a new password in characters.
+    pub min_password_len: usize,
 }
 
 /// Asterisk servers.
@@ -283,6 +285,12 @@ impl Config {
             bail!(
                 "auth.token_minutes is {}: it must be between 1 and 44640 (31 days)",
                 self.auth.token_minutes
+            );
+        }
+        if !(4..=64).contains(&self.auth.min_password_len) {
+            bail!(
+                "auth.min_password_len is {}: it must be between 4 and 64",
+                self.auth.min_password_len
             );
         }
         let secret = self.auth.token_secret.expose_secret();

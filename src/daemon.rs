@@ -65,10 +65,13 @@ pub fn new_secret() -> String {
 /// The hash under which a password is stored.
 ///
 /// # Errors
-/// When the password is too short or too long.
-pub async fn hash_password(password: &str) -> anyhow::Result<String> {
-    let auth = Auth::new(&AuthSettings::new(SecretString::from(new_secret())))?;
-    Ok(auth.hash(SecretString::from(password)).await?)
+/// When the password is too short, too long or easily guessed.
+pub async fn hash_password(login_id: &str, password: &str, least: usize) -> anyhow::Result<String> {
+    let auth = Auth::new(&AuthSettings {
+        min_password_len: least,
+        ..AuthSettings::new(SecretString::from(new_secret()))
+    })?;
+    Ok(auth.hash(login_id, SecretString::from(password)).await?)
 }
 
 /// The database, and the private server it runs on if there is one.
@@ -298,6 +301,7 @@ async fn start_on(
         exchange: exchange.clone(),
         auth: Auth::new(&AuthSettings {
             lifetime: Duration::from_secs(u64::from(config.auth.token_minutes) * 60),
+            min_password_len: config.auth.min_password_len,
             ..AuthSettings::new(token_secret)
         })?,
         clock: Arc::new(now),

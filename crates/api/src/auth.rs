@@ -9,13 +9,12 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 use strowger_core::time::Timestamp;
 use strowger_store::users::User;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use password::{MAX_PASSWORD_LEN, MIN_PASSWORD_LEN, PasswordError};
 pub use token::{BadToken, Claims, Token};
 
-use self::{attempts::Attempts, token::Tokens};
+use self::{attempts::Attempts, password::Turns, token::Tokens};
 
 /// Least length of the secret that tokens are signed with, in bytes: that of the HMAC's output.
 pub const MIN_SECRET_LEN: usize = 32;
@@ -30,6 +29,10 @@ pub struct AuthSettings {
     pub lifetime: Duration,
     /// Passwords hashed at the same time; each takes one core and 19 MiB.
     pub concurrency: usize,
+    /// Most who wait for their password to be hashed; more are sent away at once.
+    pub waiting: usize,
+    /// Least length of a new password in characters.
+    pub min_password_len: usize,
 }
 
 impl AuthSettings {
@@ -40,6 +43,8 @@ impl AuthSettings {
             key_id: "1".to_owned(),
             lifetime: Duration::from_hours(10),
             concurrency: 2,
+            waiting: 100,
+            min_password_len: MIN_PASSWORD_LEN,
         }
     }
 }
@@ -71,7 +76,8 @@ pub struct Auth(Arc<Inner>);
 struct Inner {
     tokens: Tokens,
     attempts: Attempts,
-    hashing: Arc<Semaphore>,
+    turns: Turns,
+    min_password_len: usize,
 }
 
 impl fmt::Debug for Auth {
@@ -93,16 +99,51 @@ impl Auth {
         Ok(Self(Arc::new(Inner {
             tokens: Tokens::new(secret, &settings.key_id, settings.lifetime),
             attempts: Attempts::default(),
-            hashing: Arc::new(Semaphore::new(settings.concurrency.max(1))),
+            turns: Turns::new(settings.concurrency.max(1), settings.waiting),
+            min_password_len: settings.min_password_len,
         })))
     }
 
-    /// Hashes a password with argon2id.
+    /// Whether a user may choose a password.
     ///
     /// # Errors
-    /// [`PasswordError`] when it is too short, too long, or the machine is too busy.
-    pub async fn hash(&self, password: SecretString) -> Result<String, PasswordError> {
-        password::hash(&self.0.hashing, password).await
+    /// [`PasswordError`] when it is too short, too long or among the first guesses.
+    pub fn check_password(
+        &self,
+        login_id: &str,
+        password: &SecretString,
+    ) -> Result<(), PasswordError> {
+        password::check(self.0.min_password_len, login_id, password.expose_secret())
+    }
+
+    /// Hashes a password that a user may choose with argon2id.
+    ///
+    /// # Errors
+    /// [`PasswordError`] when they may not, or the machine is too busy.
+    pub async fn hash(
+        &self,
+        login_id: &str,
+        password: SecretString,
+    ) -> Result<String, PasswordError> {
+        self.check_password(login_id, &password)?;
+        self.0.turns.hash(password).await
+    }
+
+    /// Hashes a password that was chosen before, however it was checked then, if its hash is of
+    /// another kind than those that are made now.
+    ///
+    /// # Errors
+    /// [`PasswordError::Busy`] when too many are being hashed.
+    pub async fn rehash(
+        &self,
+        password: SecretString,
+        hash: &str,
+    ) -> Result<Option<String>, PasswordError> {
+        if password::is_old(hash) {
+            self.0.turns.hash(password).await.map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Whether the password is the one that was hashed. Without a hash (an unknown user) it
@@ -115,7 +156,7 @@ impl Auth {
         password: SecretString,
         hash: Option<String>,
     ) -> Result<bool, PasswordError> {
-        password::verify(&self.0.hashing, password, hash).await
+        self.0.turns.verify(password, hash).await
     }
 
     /// A token for a user, good until it expires or the user has another password.

@@ -13,11 +13,8 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
-use strowger_core::{
-    ids::UserId,
-    permission::{Permission, Role},
-};
-use strowger_store::users::User;
+use strowger_core::{ids::UserId, permission::Permission, time::Timestamp};
+use strowger_store::{audit::By, users::User};
 
 use crate::{
     problem::Problem,
@@ -28,8 +25,8 @@ use crate::{
 pub(crate) trait Needs: Send + Sync + 'static {
     /// For the person who does not have it.
     const WHAT: &'static str;
-    /// Whether a role has it.
-    fn granted(role: Role) -> bool;
+    /// The permission.
+    const PERMISSION: Permission;
 }
 
 macro_rules! needs {
@@ -39,9 +36,7 @@ macro_rules! needs {
             pub(crate) struct $name;
             impl Needs for $name {
                 const WHAT: &'static str = $what;
-                fn granted(role: Role) -> bool {
-                    role.may(Permission::$name)
-                }
+                const PERMISSION: Permission = Permission::$name;
             }
         )*
     };
@@ -55,6 +50,11 @@ needs! {
     ImportContacts, "import contacts";
     ReadCallRecords, "read call records";
     ManageAgents, "see users and change the state of agents";
+    ManageUsers, "add, change and remove users";
+    ManageGroups, "change groups of users";
+    EditAgentProfiles, "change agent profiles";
+    EditSites, "change sites";
+    EditTrunks, "see and change trunks";
     EditFlows, "see and change flows";
     EditDids, "see and change numbers and queues";
     ReadMetrics, "read metrics";
@@ -62,17 +62,6 @@ needs! {
     EditCompliance, "see and change do-not-call lists";
     ReadLedger, "read the dial ledger";
     ReadAudit, "read the audit log and verify the ledger";
-}
-
-/// To add and change users and trunks: those who set the contact centre up.
-#[derive(Debug)]
-pub(crate) struct SetUp;
-
-impl Needs for SetUp {
-    const WHAT: &'static str = "set the contact centre up";
-    fn granted(role: Role) -> bool {
-        role >= Role::Administrator
-    }
 }
 
 /// Somebody with a permission.
@@ -87,6 +76,19 @@ impl<P> May<P> {
     /// Their id.
     pub(crate) fn id(&self) -> &UserId {
         &self.user.id
+    }
+
+    /// Whether they also have another permission.
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        self.user.role.may(permission)
+    }
+
+    /// For the audit log.
+    pub(crate) fn by(&self, now: Timestamp) -> By<'_> {
+        By {
+            actor: Some(&self.user.id),
+            now,
+        }
     }
 }
 
@@ -137,7 +139,7 @@ pub(crate) async fn authenticate(app: &App, token: &str) -> Result<(User, i64), 
 
 /// Whether a user has a permission.
 pub(crate) fn authorise<P: Needs>(user: &User) -> Result<(), Problem> {
-    if P::granted(user.role) {
+    if user.role.may(P::PERMISSION) {
         Ok(())
     } else {
         Err(Problem::forbidden(format!(

@@ -26,6 +26,7 @@ mod exchange;
 mod guard;
 mod input;
 mod middleware;
+mod picture;
 mod problem;
 mod reply;
 mod router;

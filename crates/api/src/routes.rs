@@ -1,5 +1,6 @@
 //! One module per area.
 
+pub(crate) mod agent_profiles;
 pub(crate) mod agents;
 pub(crate) mod asked;
 pub(crate) mod audit;
@@ -21,6 +22,8 @@ pub(crate) mod opt_outs;
 pub(crate) mod password;
 pub(crate) mod qualifications;
 pub(crate) mod queues;
+pub(crate) mod sites;
 pub(crate) mod stream;
 pub(crate) mod trunks;
+pub(crate) mod user_groups;
 pub(crate) mod users;

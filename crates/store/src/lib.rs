@@ -8,6 +8,7 @@
 //! [`cluster`] runs a private PostgreSQL server when none is configured.
 #![forbid(unsafe_code)]
 
+pub mod agent_profiles;
 pub mod agents;
 pub mod amd;
 pub mod attempts;
@@ -34,7 +35,9 @@ pub mod qualifications;
 pub mod qualify;
 pub mod recycle;
 pub mod restore;
+pub mod sites;
 pub mod trunks;
+pub mod user_groups;
 pub mod users;
 mod writes;
 

@@ -17,7 +17,7 @@ use crate::{
     input::Body,
     problem::{Problem, ProblemBody},
     reply::Data,
-    routes::users::UserView,
+    routes::users::{UserView, view},
     state::{App, Shared},
 };
 
@@ -82,7 +82,7 @@ pub(crate) async fn login(
         return Err(Problem::unauthenticated(WRONG));
     };
     auth.login_succeeded(&request.login_id, peer.address);
-    logged_in(&app, user)
+    logged_in(&app, user).await
 }
 
 /// Counts an attempt to guess a password.
@@ -97,7 +97,7 @@ pub(super) fn begin(app: &App, login_id: &str, peer: Peer) -> Result<(), Problem
 }
 
 /// A new token for a user.
-pub(super) fn logged_in(app: &App, user: User) -> Result<Response, Problem> {
+pub(super) async fn logged_in(app: &App, user: User) -> Result<Response, Problem> {
     let token = app
         .api
         .auth
@@ -110,7 +110,7 @@ pub(super) fn logged_in(app: &App, user: User) -> Result<Response, Problem> {
         access_token: token.text,
         token_type: "Bearer",
         expires_in: token.expires_in,
-        user: UserView::from(user),
+        user: view(app, &user.id).await?,
     };
     let mut response = Data::of(view).into_response();
     response
@@ -124,16 +124,20 @@ pub(super) fn logged_in(app: &App, user: User) -> Result<Response, Problem> {
     get, path = "/api/v1/auth/me", tag = "auth",
     responses((status = 200, description = "The user of the token", body = Data<UserView>))
 )]
-pub(crate) async fn me(caller: May<WorkAsAgent>) -> Json<Data<UserView>> {
-    Data::of(UserView::from(caller.user))
+pub(crate) async fn me(
+    caller: May<WorkAsAgent>,
+    State(app): State<Shared>,
+) -> Result<Json<Data<UserView>>, Problem> {
+    Ok(Data::of(view(&app, caller.id()).await?))
 }
 
 impl From<PasswordError> for Problem {
     fn from(error: PasswordError) -> Self {
         match error {
-            PasswordError::TooShort | PasswordError::TooLong => {
-                Self::field("password", error.to_string())
-            }
+            PasswordError::TooShort(_)
+            | PasswordError::TooLong
+            | PasswordError::Common
+            | PasswordError::IsLoginId => Self::field("password", error.to_string()),
             PasswordError::Busy => Self::unavailable("busy", error.to_string(), 5),
             PasswordError::Failed(why) => {
                 tracing::error!(error = %why, "A password could not be hashed");

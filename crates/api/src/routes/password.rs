@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 
 use super::login::{LoginView, begin, logged_in};
 use crate::{
-    auth::PasswordError,
     guard::{May, Peer, WorkAsAgent},
     input::Body,
     problem::{Problem, ProblemBody},
@@ -22,8 +21,8 @@ pub(crate) struct NewPassword {
     /// The password until now.
     #[schema(value_type = String, format = Password)]
     current_password: SecretString,
-    /// At least 10 characters.
-    #[schema(value_type = String, format = Password, min_length = 10)]
+    /// At least 8 characters, unless configured otherwise; not one that everybody tries first.
+    #[schema(value_type = String, format = Password, min_length = 8)]
     new_password: SecretString,
 }
 
@@ -60,8 +59,8 @@ pub(crate) async fn change(
         ));
     }
     auth.login_succeeded(&user.login_id, peer.address);
-    let after = match auth.hash(request.new_password).await {
-        Err(error @ (PasswordError::TooShort | PasswordError::TooLong)) => {
+    let after = match auth.hash(&user.login_id, request.new_password).await {
+        Err(error) if error.is_of_the_password() => {
             return Err(Problem::field("new_password", error.to_string()));
         }
         other => other?,
@@ -74,5 +73,5 @@ pub(crate) async fn change(
     }
     app.user_changed(&user.id);
     user.password_hash = after;
-    logged_in(&app, user)
+    logged_in(&app, user).await
 }

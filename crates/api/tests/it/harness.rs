@@ -160,7 +160,11 @@ impl TestApp {
 
     /// Gives a user the password of the tests.
     pub(crate) async fn set_password(&self, role: Role) {
-        let hash = self.auth.hash(PASSWORD.into()).await.unwrap();
+        let hash = self
+            .auth
+            .hash(role.as_str(), PASSWORD.into())
+            .await
+            .unwrap();
         sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
             .bind(id(role).as_str())
             .bind(hash)
