@@ -15,12 +15,13 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    console,
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agent_profiles, agents, asked, audit, board, callbacks, caller_ids, calls, campaigns,
-        consents, contacts, dids, dnc, flows, health, ledger, lists, login, opt_outs, password,
-        qualifications, queues, sites, stream, trunks, user_groups, users,
+        agent_profiles, agents, api_keys, asked, audit, board, callbacks, caller_ids, calls,
+        campaigns, consents, contacts, dids, dnc, flows, health, ledger, lists, login, opt_outs,
+        password, qualifications, queues, sites, stream, trunks, user_groups, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -89,6 +90,19 @@ async fn no_such_method() -> Problem {
 fn all() -> OpenApiRouter<Shared> {
     let quick = OpenApiRouter::new()
         .routes(routes!(login::me))
+        .routes(routes!(login::logout))
+        .routes(routes!(login::own))
+        .routes(routes!(login::end))
+        .routes(routes!(login::of_user))
+        .routes(routes!(login::unlock))
+        .routes(routes!(login::enrol))
+        .routes(routes!(login::confirm))
+        .routes(routes!(login::disable))
+        .routes(routes!(login::reset))
+        .routes(routes!(password::begin_reset))
+        .routes(routes!(api_keys::list, api_keys::create))
+        .routes(routes!(api_keys::revoke))
+        .routes(routes!(api_keys::of_user))
         .routes(routes!(user_groups::list, user_groups::create))
         .routes(routes!(user_groups::change, user_groups::delete))
         .routes(routes!(agent_profiles::list, agent_profiles::create))
@@ -169,6 +183,9 @@ fn all() -> OpenApiRouter<Shared> {
         .layer(DefaultBodyLimit::max(BODY));
     let login = OpenApiRouter::new()
         .routes(routes!(login::login))
+        .routes(routes!(login::second))
+        .routes(routes!(login::refresh))
+        .routes(routes!(password::reset))
         .layer(DefaultBodyLimit::max(LOGIN_BODY));
     let people = OpenApiRouter::new()
         .routes(routes!(users::list, users::create))
@@ -207,6 +224,7 @@ pub fn router(state: ApiState) -> Router {
     let app = Arc::new(App::new(state));
     let (router, _) = all().split_for_parts();
     router
+        .merge(console::router().layer(from_fn(deadline)))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(panicked))

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent_profiles;
 pub(crate) mod agents;
+pub(crate) mod api_keys;
 pub(crate) mod asked;
 pub(crate) mod audit;
 pub(crate) mod board;

@@ -3,14 +3,18 @@
 mod change;
 mod person;
 
-use strowger_core::{ids::UserId, permission::Role};
+use serde_json::json;
+use strowger_core::{ids::UserId, permission::Role, time::Timestamp};
+use uuid::Uuid;
 
 use crate::{
     Error, Store,
+    audit::By,
     convert::{parse, read},
+    login_sessions::{LoginEnd, end_all},
 };
 
-pub use change::{NewPerson, UserChange, UserChanged, UserDeleted};
+pub use change::{DoneChange, NewPerson, UserChange, UserChanged, UserDeleted};
 pub use person::{Person, Profile};
 
 /// A user: what each request reads of them.
@@ -130,8 +134,8 @@ impl Store {
         Ok(())
     }
 
-    /// Gives an active user a new password in place of the one with the hash `before`; false
-    /// when it is no longer that.
+    /// Gives an active user a new password in place of the one with the hash `before`, and ends
+    /// their logins, which are given; none when it is no longer that.
     ///
     /// # Errors
     /// When the database fails.
@@ -140,7 +144,9 @@ impl Store {
         id: &UserId,
         before: &str,
         after: &str,
-    ) -> Result<bool, Error> {
+        now: Timestamp,
+    ) -> Result<Option<Vec<Uuid>>, Error> {
+        let mut tx = self.pool.begin().await?;
         let done = sqlx::query!(
             "UPDATE users SET password_hash = $3, updated_at = now()
              WHERE id = $1 AND password_hash = $2 AND is_active",
@@ -148,8 +154,40 @@ impl Store {
             before,
             after
         )
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let ended = end_all(&mut tx, id, None, LoginEnd::PasswordChanged, now).await?;
+        let by = By {
+            actor: Some(id),
+            now,
+        };
+        by.record(&mut tx, "user.password-changed", id.as_str(), &json!({}))
+            .await?;
+        tx.commit().await?;
+        Ok(Some(ended))
+    }
+
+    /// Keeps the same password under another hash.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rehash_password(
+        &self,
+        id: &UserId,
+        before: &str,
+        after: &str,
+    ) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+            id.as_str(),
+            before,
+            after
+        )
         .execute(&self.pool)
         .await?;
-        Ok(done.rows_affected() > 0)
+        Ok(())
     }
 }

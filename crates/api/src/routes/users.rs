@@ -21,7 +21,7 @@ use crate::{
     state::{App, Shared},
 };
 
-pub(crate) use save::{MAX_AT_ONCE, add, change_one, delete_one, save_picture};
+pub(crate) use save::{MAX_AT_ONCE, add, change_one, delete_one, leave_station, save_picture};
 
 /// A user, without anything secret.
 #[derive(Debug, Serialize, ToSchema)]

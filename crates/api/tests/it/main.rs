@@ -13,6 +13,7 @@ mod contacts;
 mod document;
 mod flows;
 mod harness;
+mod identity;
 mod lists;
 mod login;
 mod roles;

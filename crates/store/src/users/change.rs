@@ -8,9 +8,15 @@ use strowger_core::{
     ids::{AgentProfileId, CampaignId, SiteId, UserGroupId, UserId},
     permission::Role,
 };
+use uuid::Uuid;
 
 use super::{Profile, Row, User};
-use crate::{Error, Store, audit::By, convert::parse};
+use crate::{
+    Error, Store,
+    audit::By,
+    convert::parse,
+    login_sessions::{LoginEnd, end_all},
+};
 
 /// A user to be added.
 #[derive(Debug, Clone)]
@@ -106,14 +112,27 @@ impl UserChange {
 /// What became of a change of a user.
 #[derive(Debug)]
 pub enum UserChanged {
-    /// The user as they are now, and the campaigns whose agents are others now.
-    Done(User, Vec<CampaignId>),
+    /// The user as they are now.
+    Done(Box<DoneChange>),
     /// There is no such user.
     Unknown,
     /// The user has this role, above that of whoever asks.
     Above(Role),
     /// Nobody would be left who is an active super-administrator.
     LastSuperAdministrator,
+}
+
+/// A change of a user that was made.
+#[derive(Debug)]
+pub struct DoneChange {
+    /// The user as they are now.
+    pub user: User,
+    /// The campaigns whose agents are others now.
+    pub campaigns: Vec<CampaignId>,
+    /// The logins that ended by it.
+    pub ended: Vec<Uuid>,
+    /// Why they ended.
+    pub cause: LoginEnd,
 }
 
 /// What became of the deletion of a user.
@@ -393,10 +412,25 @@ impl Store {
         if let Some(picture) = &change.picture {
             set_picture(&mut tx, id, picture.as_deref()).await?;
         }
+        let cause = if change.is_active == Some(false) {
+            LoginEnd::Deactivated
+        } else {
+            LoginEnd::PasswordChanged
+        };
+        let ended = if change.is_active == Some(false) || change.password_hash.is_some() {
+            end_all(&mut tx, id, None, cause, by.now).await?
+        } else {
+            Vec::new()
+        };
         by.record(&mut tx, "user.changed", id.as_str(), &change.described())
             .await?;
         tx.commit().await?;
-        Ok(UserChanged::Done(user, campaigns))
+        Ok(UserChanged::Done(Box::new(DoneChange {
+            user,
+            campaigns,
+            ended,
+            cause,
+        })))
     }
 
     /// Deletes a user who may not log in any more, is not at a station and whose role is not

@@ -266,12 +266,13 @@ pub(crate) async fn change_one(
         .change_user(id, &change, caller.role, by)
         .await?
     {
-        UserChanged::Done(user, campaigns) => {
+        UserChanged::Done(done) => {
+            app.logins_ended(id, &done.ended, done.cause);
             app.user_changed(id);
-            if !user.is_active {
+            if !done.user.is_active {
                 leave_station(app, id).await;
             }
-            tell_campaigns(app, campaigns).await
+            tell_campaigns(app, done.campaigns).await
         }
         UserChanged::Unknown => Err(no_such(id)),
         UserChanged::Above(role) => Err(above(role)),
