@@ -33,7 +33,14 @@ pub(crate) fn role_named(name: &str) -> Option<Role> {
     Role::ALL.into_iter().find(|role| role_name(*role) == name)
 }
 
-/// Every route of the console.
+/// The routes of the console that take their time.
+pub(crate) fn slow() -> Router<Shared> {
+    Router::new()
+        .route("/api/users/bulk", post(users::create_many))
+        .layer(DefaultBodyLimit::max(BODY))
+}
+
+/// The routes of the console that answer at once.
 pub(crate) fn router() -> Router<Shared> {
     Router::new()
         .route("/api/auth/login", post(auth::login))
@@ -41,7 +48,6 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/api/auth/logout", post(auth::logout))
         .route("/api/auth/me", get(auth::me))
         .route("/api/users", post(users::create))
-        .route("/api/users/bulk", post(users::create_many))
         .route("/api/users/me/password", put(users::set_password))
         .route("/api/users/me/picture", put(users::set_picture))
         .route("/api/users/{id}", put(users::change))

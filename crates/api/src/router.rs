@@ -225,6 +225,7 @@ pub fn router(state: ApiState) -> Router {
     let (router, _) = all().split_for_parts();
     router
         .merge(console::router().layer(from_fn(deadline)))
+        .merge(console::slow())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(panicked))

@@ -291,7 +291,7 @@ async fn many_users_are_added_together_or_not_at_all() {
         row("one", "agent"),
         row("agent", "agent"),
         row("one", "agent"),
-        row("a b", "agent"),
+        json!({"login_id": "a b", "password": "correct horse", "role": "agent"}),
         json!({"login_id": "five", "password": "12345678", "role": "agent"}),
     ])
     .await;
