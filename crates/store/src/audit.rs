@@ -14,6 +14,31 @@ use crate::{
     convert::{timestamp, utc},
 };
 
+/// Who changes something, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// Who; none is the system itself.
+    pub actor: Option<&'a UserId>,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl By<'_> {
+    /// Notes a change, in the transaction that makes it: see [`record()`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn record(
+        &self,
+        db: &mut PgConnection,
+        action: &str,
+        subject: &str,
+        change: &Value,
+    ) -> Result<(), Error> {
+        record(db, self.actor, action, subject, change, self.now).await
+    }
+}
+
 /// Notes a change, in the transaction that makes it.
 ///
 /// `action` is a word such as `consent.given`, `subject` what was changed, such as the id of a
@@ -44,7 +69,7 @@ pub async fn record(
 
 /// Who changes what is changed through a [`Store`]: see [`Store::by`].
 #[derive(Debug, Clone)]
-pub(crate) struct By {
+pub(crate) struct Person {
     actor: UserId,
     at: Timestamp,
 }
@@ -145,7 +170,7 @@ impl Store {
     #[must_use]
     pub fn by(&self, actor: &UserId, at: Timestamp) -> Self {
         Self {
-            by: Some(Arc::new(By {
+            by: Some(Arc::new(Person {
                 actor: actor.clone(),
                 at,
             })),

@@ -15,6 +15,7 @@ mod document;
 mod figures;
 mod flows;
 mod harness;
+mod identity;
 mod lists;
 mod login;
 mod roles;
