@@ -15,6 +15,7 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    console,
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
@@ -185,6 +186,7 @@ pub fn router(state: ApiState) -> Router {
     let app = Arc::new(App::new(state));
     let (router, _) = all().split_for_parts();
     router
+        .merge(console::router())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(panicked))

@@ -1,0 +1,103 @@
+//! The shapes that all of the console's routes share.
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use jiff::fmt::temporal::DateTimePrinter;
+use serde::{Serialize, de::DeserializeOwned};
+use strowger_core::time::Timestamp;
+
+use crate::{
+    guard::{May, Needs},
+    input::Body,
+    problem::Problem,
+    state::Shared,
+};
+
+/// What a handler answers.
+pub(crate) type Answer<T> = Result<T, ConsoleProblem>;
+
+/// A [`Problem`] in the words of the console: `{"error": …}`, 400 for what cannot be taken, and
+/// for a refused token the plain text that makes the console renew it.
+#[derive(Debug)]
+pub(crate) struct ConsoleProblem(pub(crate) Problem);
+
+impl<P: Into<Problem>> From<P> for ConsoleProblem {
+    fn from(problem: P) -> Self {
+        Self(problem.into())
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: &'a str,
+}
+
+impl IntoResponse for ConsoleProblem {
+    fn into_response(self) -> Response {
+        let (status, detail) = (self.0.status(), self.0.detail().to_owned());
+        let mut headers = self.0.into_response().into_parts().0.headers;
+        if status == StatusCode::UNAUTHORIZED {
+            headers.remove(header::CONTENT_TYPE);
+            headers.remove(header::CONTENT_LENGTH);
+            return (status, headers, "Unauthorized").into_response();
+        }
+        let status = match status {
+            StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+            other => other,
+        };
+        headers.remove(header::CONTENT_TYPE);
+        headers.remove(header::CONTENT_LENGTH);
+        (status, headers, axum::Json(ErrorBody { error: &detail })).into_response()
+    }
+}
+
+/// Somebody with a permission, see [`May`].
+#[derive(Debug)]
+pub(crate) struct Caller<P>(pub(crate) May<P>);
+
+impl<P: Needs> FromRequestParts<Shared> for Caller<P> {
+    type Rejection = ConsoleProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ConsoleProblem> {
+        Ok(Self(May::from_request_parts(parts, app).await?))
+    }
+}
+
+/// A JSON body, see [`Body`].
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ConsoleProblem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ConsoleProblem> {
+        let Body(value) = Body::from_request(request, state).await?;
+        Ok(Self(value))
+    }
+}
+
+/// An instant as the console reads it: UTC with milliseconds, `2026-11-21T09:00:00.000Z`.
+pub(crate) fn instant(at: Timestamp) -> String {
+    let mut text = String::with_capacity(24);
+    let printed = DateTimePrinter::new()
+        .precision(Some(3))
+        .print_timestamp(&at, &mut text);
+    // A String takes everything that is written to it.
+    debug_assert!(printed.is_ok());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_has_milliseconds_and_ends_with_z() {
+        let at: Timestamp = "2026-11-21T09:00:00.1234Z".parse().unwrap();
+        assert_eq!(instant(at), "2026-11-21T09:00:00.123Z");
+        assert_eq!(instant(Timestamp::UNIX_EPOCH), "1970-01-01T00:00:00.000Z");
+    }
+}
