@@ -4,6 +4,7 @@
 //! token is answered by the plain text `Unauthorized`. Every handler is a thin adapter: it
 //! reads that shape, calls what `/api/v1` calls, and writes that shape. No rule lives here.
 
+mod campaign_view;
 mod shape;
 
 use axum::Router;
