@@ -4,15 +4,28 @@
 //! token is answered by the plain text `Unauthorized`. Every handler is a thin adapter: it
 //! reads that shape, calls what `/api/v1` calls, and writes that shape. No rule lives here.
 
+mod activity_types;
 mod campaign_view;
+mod qualifications;
+mod scripts;
 mod shape;
 
-use axum::Router;
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn};
 
-pub(crate) use self::shape::{Answer, Caller, ConsoleProblem, Json, instant};
-use crate::state::Shared;
+pub(crate) use self::shape::{
+    Answer, Caller, ConsoleProblem, Json, Path, instant, json_text, shown,
+};
+use crate::{middleware::deadline, state::Shared};
+
+/// Largest body: what the console's former server took.
+const BODY: usize = 5 * 1024 * 1024;
 
 /// Every route of the contract.
 pub(crate) fn router() -> Router<Shared> {
     Router::new()
+        .merge(activity_types::router())
+        .merge(scripts::router())
+        .merge(qualifications::router())
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(from_fn(deadline))
 }

@@ -62,6 +62,11 @@ needs! {
     EditCompliance, "see and change do-not-call lists";
     ReadLedger, "read the dial ledger";
     ReadAudit, "read the audit log and verify the ledger";
+    EditActivityTypes, "change activity types";
+    EditScripts, "see and change scripts";
+    EditQualifications, "change qualifications";
+    EditMedia, "see and change sounds";
+    ReadRecordings, "hear recordings";
 }
 
 /// To add and change users and trunks: those who set the contact centre up.

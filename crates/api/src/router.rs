@@ -19,9 +19,9 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agents, asked, audit, board, callbacks, caller_ids, calls, campaigns, consents, contacts,
-        dids, dnc, flows, health, ledger, lists, login, opt_outs, password, qualifications, queues,
-        stream, trunks, users,
+        activity_types, agents, asked, audit, board, callbacks, caller_ids, calls, campaigns,
+        consents, contacts, dids, dnc, flows, health, ledger, lists, login, opt_outs, password,
+        qualifications, queues, scripts, stream, trunks, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -32,8 +32,9 @@ const LOGIN_BODY: usize = 4 * 1024;
 /// Largest body of a request that has no other limit.
 const BODY: usize = 256 * 1024;
 
-/// Largest body of a flow: 500 nodes with prompts of 2,000 characters fit.
-const FLOW_BODY: usize = 4 * 1024 * 1024;
+/// Largest body of a flow or a script: 500 nodes with prompts of 2,000 characters fit, and some
+/// pictures.
+const FLOW_BODY: usize = 5 * 1024 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -140,6 +141,10 @@ fn all() -> OpenApiRouter<Shared> {
             qualifications::remove_group
         ))
         .routes(routes!(qualifications::qualify))
+        .routes(routes!(activity_types::list, activity_types::create))
+        .routes(routes!(activity_types::change, activity_types::delete))
+        .routes(routes!(scripts::list))
+        .routes(routes!(scripts::duplicate))
         .routes(routes!(flows::list))
         .routes(routes!(flows::publish))
         .routes(routes!(dids::list))
@@ -166,6 +171,8 @@ fn all() -> OpenApiRouter<Shared> {
         .layer(DefaultBodyLimit::max(LOGIN_BODY));
     let flows = OpenApiRouter::new()
         .routes(routes!(flows::show, flows::save))
+        .routes(routes!(scripts::create))
+        .routes(routes!(scripts::show, scripts::change, scripts::delete))
         .layer(DefaultBodyLimit::max(FLOW_BODY));
     // These take their time and mind their own limits.
     let slow = OpenApiRouter::new()

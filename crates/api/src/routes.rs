@@ -1,5 +1,6 @@
 //! One module per area.
 
+pub(crate) mod activity_types;
 pub(crate) mod agents;
 pub(crate) mod asked;
 pub(crate) mod audit;
@@ -21,6 +22,7 @@ pub(crate) mod opt_outs;
 pub(crate) mod password;
 pub(crate) mod qualifications;
 pub(crate) mod queues;
+pub(crate) mod scripts;
 pub(crate) mod stream;
 pub(crate) mod trunks;
 pub(crate) mod users;

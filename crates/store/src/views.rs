@@ -4,5 +4,9 @@
 //! which is handed on as it is. Names of fields are those of the console.
 
 mod campaigns;
+mod screens;
 
-pub use self::campaigns::{CampaignExtras, JsonPage};
+pub use self::{
+    campaigns::{CampaignExtras, JsonPage},
+    screens::Screen,
+};

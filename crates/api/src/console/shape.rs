@@ -8,12 +8,13 @@ use axum::{
 use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Serialize, de::DeserializeOwned};
 use strowger_core::time::Timestamp;
+use strowger_store::views::Screen;
 
 use crate::{
     guard::{May, Needs},
-    input::Body,
+    input::{self, Body},
     problem::Problem,
-    state::Shared,
+    state::{App, Shared},
 };
 
 /// What a handler answers.
@@ -30,6 +31,24 @@ impl<P: Into<Problem>> From<P> for ConsoleProblem {
     }
 }
 
+impl ConsoleProblem {
+    /// Everything that is wrong in one text: the console shows nothing else.
+    fn detail(&self) -> String {
+        let errors = self.0.body().errors;
+        if errors.is_empty() {
+            return self.0.detail().to_owned();
+        }
+        let words: Vec<String> = errors
+            .into_iter()
+            .map(|error| match error.field.as_str() {
+                "" => error.reason,
+                field => format!("{field}: {}", error.reason),
+            })
+            .collect();
+        words.join("; ")
+    }
+}
+
 #[derive(Serialize)]
 struct ErrorBody<'a> {
     error: &'a str,
@@ -37,7 +56,7 @@ struct ErrorBody<'a> {
 
 impl IntoResponse for ConsoleProblem {
     fn into_response(self) -> Response {
-        let (status, detail) = (self.0.status(), self.0.detail().to_owned());
+        let (status, detail) = (self.0.status(), self.detail());
         let mut headers = self.0.into_response().into_parts().0.headers;
         if status == StatusCode::UNAUTHORIZED {
             headers.remove(header::CONTENT_TYPE);
@@ -77,6 +96,50 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         let Body(value) = Body::from_request(request, state).await?;
         Ok(Self(value))
     }
+}
+
+/// The parameters of the path, see [`crate::input::Path`].
+#[derive(Debug)]
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ConsoleProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ConsoleProblem> {
+        let input::Path(value) = input::Path::from_request_parts(parts, state).await?;
+        Ok(Self(value))
+    }
+}
+
+/// The query string, see [`crate::input::Query`].
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ConsoleProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ConsoleProblem> {
+        let input::Query(value) = input::Query::from_request_parts(parts, state).await?;
+        Ok(Self(value))
+    }
+}
+
+/// Text that is JSON already.
+pub(crate) fn json_text(status: StatusCode, text: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// Answers a thing that was just saved, as the console reads it.
+pub(crate) async fn shown(
+    app: &App,
+    status: StatusCode,
+    screen: Screen,
+    id: &str,
+) -> Answer<Response> {
+    let line = app.api.store.screen(screen, id).await?;
+    // Somebody may have deleted it since.
+    let line = line.ok_or_else(|| Problem::not_found(format!("{id} was deleted meanwhile")))?;
+    Ok(json_text(status, line))
 }
 
 /// An instant as the console reads it: UTC with milliseconds, `2026-11-21T09:00:00.000Z`.

@@ -13,14 +13,11 @@ use utoipa::ToSchema;
 
 use crate::{
     guard::{EditFlows, May},
-    input::{Body, Check, Path, Query},
+    input::{Body, Check, MAX_DEPTH, Path, Query, unstorable},
     problem::{Problem, ProblemBody},
     reply::{Data, Page, PageQuery},
     state::{App, Shared},
 };
-
-/// Deepest nesting of what a flow holds besides what is known: the database refuses far deeper ones.
-const MAX_DEPTH: usize = 60;
 
 /// A flow in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -195,25 +192,6 @@ pub(crate) async fn save(
         .save_flow(&id, draft.name.trim(), &graph)
         .await?;
     Ok(Data::of(view(find(&app, &id).await?)))
-}
-
-/// Why the database could not keep a value, if so.
-fn unstorable(value: &Value, depth: usize) -> Option<&'static str> {
-    if depth == 0 {
-        return Some("the flow is nested too deeply");
-    }
-    let nul = |text: &str| {
-        text.contains('\0')
-            .then_some("a text of the flow holds the character NUL: remove it")
-    };
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => None,
-        Value::String(text) => nul(text),
-        Value::Array(items) => items.iter().find_map(|item| unstorable(item, depth - 1)),
-        Value::Object(fields) => fields
-            .iter()
-            .find_map(|(key, item)| nul(key).or_else(|| unstorable(item, depth - 1))),
-    }
 }
 
 /// Publish the draft of a flow
