@@ -5,16 +5,17 @@
 //! reads that shape, calls what `/api/v1` calls, and writes that shape. No rule lives here.
 
 mod activity_types;
+mod appearance;
+mod application_data;
 mod campaign_view;
+mod feed;
 mod qualifications;
 mod scripts;
 mod shape;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn};
 
-pub(crate) use self::shape::{
-    Answer, Caller, ConsoleProblem, Json, Path, instant, json_text, shown,
-};
+pub(crate) use self::shape::{Answer, Caller, ConsoleProblem, Json, Path, instant, shown};
 use crate::{middleware::deadline, state::Shared};
 
 /// Largest body: what the console's former server took.
@@ -27,5 +28,7 @@ pub(crate) fn router() -> Router<Shared> {
         .merge(scripts::router())
         .merge(qualifications::router())
         .layer(DefaultBodyLimit::max(BODY))
+        .merge(appearance::router())
         .layer(from_fn(deadline))
+        .merge(application_data::router())
 }

@@ -121,6 +121,8 @@ pub(crate) struct App {
     pub(crate) imports: Arc<Semaphore>,
     /// When the ledger was verified last; held while it is.
     pub(crate) verified_at: Mutex<Option<Timestamp>>,
+    /// Pages of contacts that are read for screens at once: the dialer needs the database too.
+    pub(crate) pages: Arc<Semaphore>,
     /// What was changed just now.
     pub(crate) changes: Changes,
     /// Who was changed just now.
@@ -152,6 +154,7 @@ impl App {
             streams: Arc::new(Semaphore::new(api.settings.max_streams)),
             imports: Arc::new(Semaphore::new(api.settings.max_imports)),
             verified_at: Mutex::default(),
+            pages: Arc::new(Semaphore::new(2)),
             changes: Changes::default(),
             changed_users: broadcast::channel(64).0,
             runs: Runs(std::array::from_fn(|_| Arc::default())),

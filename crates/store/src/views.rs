@@ -4,6 +4,7 @@
 //! which is handed on as it is. Names of fields are those of the console.
 
 mod campaigns;
+mod history;
 mod screens;
 
 pub use self::{

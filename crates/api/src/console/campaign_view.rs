@@ -3,7 +3,7 @@
 //! The console holds every contact of its campaigns. They are written as JSON by the database
 //! and handed on a page at a time: 100,000 of them cost no more memory than a page.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::body::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
@@ -20,7 +20,10 @@ use strowger_core::{
 use strowger_store::{campaigns::Campaign, views::CampaignExtras};
 
 use super::{Answer, ConsoleProblem, instant};
-use crate::{problem::Problem, state::App};
+use crate::{
+    problem::Problem,
+    state::{App, Shared},
+};
 
 /// Contacts that are read at once.
 const PAGE: u32 = 1_000;
@@ -36,7 +39,7 @@ pub(crate) struct CampaignHead {
     pub(crate) id: CampaignId,
     name: String,
     description: String,
-    script_id: Option<String>,
+    pub(crate) script_id: Option<String>,
     qualification_group_id: Option<String>,
     caller_id: String,
     is_active: bool,
@@ -145,7 +148,7 @@ impl CampaignHead {
         }
     }
 
-    /// Only for these users it is theirs.
+    /// Whether an agent works for it.
     pub(crate) fn is_of(&self, agent: &UserId) -> bool {
         self.assigned_user_ids.iter().any(|id| id == agent.as_str())
     }
@@ -307,18 +310,21 @@ pub(crate) async fn campaign_head(app: &App, id: &CampaignId) -> Answer<Option<C
 
 /// The JSON of a campaign with all of its contacts, a page at a time.
 pub(crate) fn campaign_pages(
-    app: &App,
-    head: CampaignHead,
+    app: &Shared,
+    head: &CampaignHead,
 ) -> impl Stream<Item = Answer<Bytes>> + use<> {
-    let store = app.api.store.clone();
+    let app = Arc::clone(app);
     let id = head.id.clone();
     let pages = stream::try_unfold((Some(None::<String>), 0), move |(after, sent)| {
-        let (store, id) = (store.clone(), id.clone());
+        let (app, id) = (Arc::clone(&app), id.clone());
         async move {
             let Some(after) = after else {
                 return Ok(None);
             };
+            let store = &app.api.store;
+            let turn = app.pages.acquire().await;
             let page = store.contacts_json(&id, after.as_deref(), PAGE).await?;
+            drop(turn);
             let mut text = page.json;
             if sent > 0 && page.count > 0 {
                 text.insert(0, ',');

@@ -107,7 +107,7 @@ async fn create(
         None => QualificationId::generate(app.new_id()),
     };
     let body = Body(sent.over(&id, None)?);
-    v1::save(caller, State(app.clone()), input::Path(id.clone()), body).await?;
+    let _done = v1::save(caller, State(app.clone()), input::Path(id.clone()), body).await?;
     shown(
         &app,
         StatusCode::CREATED,
@@ -125,7 +125,7 @@ async fn change(
 ) -> Answer<Response> {
     let known = own(&app, &id).await?;
     let body = Body(sent.over(&id, Some(known))?);
-    v1::save(caller, State(app.clone()), input::Path(id.clone()), body).await?;
+    let _done = v1::save(caller, State(app.clone()), input::Path(id.clone()), body).await?;
     shown(&app, StatusCode::OK, Screen::Qualification, id.as_str()).await
 }
 
@@ -135,7 +135,7 @@ async fn delete(
     Path(id): Path<QualificationId>,
 ) -> Answer<StatusCode> {
     own(&app, &id).await?;
-    v1::remove(caller, State(app), input::Path(id)).await?;
+    let _done = v1::remove(caller, State(app), input::Path(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -180,7 +180,7 @@ async fn create_group(
         None => QualificationGroupId::generate(app.new_id()),
     };
     let body = Body(sent.into());
-    v1::save_group(caller, State(app.clone()), input::Path(id.clone()), body).await?;
+    let _done = v1::save_group(caller, State(app.clone()), input::Path(id.clone()), body).await?;
     let group = Screen::QualificationGroup;
     shown(&app, StatusCode::CREATED, group, id.as_str()).await
 }
@@ -195,7 +195,7 @@ async fn change_group(
         return Err(Problem::not_found(format!("there is no group {id}")).into());
     }
     let body = Body(sent.into());
-    v1::save_group(caller, State(app.clone()), input::Path(id.clone()), body).await?;
+    let _done = v1::save_group(caller, State(app.clone()), input::Path(id.clone()), body).await?;
     shown(
         &app,
         StatusCode::OK,
@@ -210,6 +210,6 @@ async fn delete_group(
     State(app): State<Shared>,
     Path(id): Path<QualificationGroupId>,
 ) -> Answer<StatusCode> {
-    v1::remove_group(caller, State(app), input::Path(id)).await?;
+    let _done = v1::remove_group(caller, State(app), input::Path(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

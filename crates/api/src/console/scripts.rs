@@ -73,7 +73,7 @@ async fn change(
     Json(sent): Json<Sent>,
 ) -> Answer<Response> {
     let body = Body(sent.into());
-    v1::change(caller, State(app.clone()), input::Path(id.clone()), body).await?;
+    let _done = v1::change(caller, State(app.clone()), input::Path(id.clone()), body).await?;
     shown(&app, StatusCode::OK, Screen::Script, id.as_str()).await
 }
 
@@ -92,6 +92,6 @@ async fn delete(
     State(app): State<Shared>,
     Path(id): Path<ScriptId>,
 ) -> Answer<StatusCode> {
-    v1::delete(caller, State(app), input::Path(id)).await?;
+    let _done = v1::delete(caller, State(app), input::Path(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

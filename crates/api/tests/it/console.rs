@@ -1,4 +1,5 @@
 //! The wire contract of the console.
 
 mod centre;
+mod everything;
 mod table;

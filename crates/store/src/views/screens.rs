@@ -22,11 +22,15 @@ pub enum Screen {
     Did,
     /// A sound.
     MediaFile,
+    /// A flow, with its draft.
+    Flow,
+    /// A user, without the password.
+    User,
 }
 
 impl Screen {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ActivityType,
         Self::Script,
         Self::Qualification,
@@ -35,6 +39,8 @@ impl Screen {
         Self::Trunk,
         Self::Did,
         Self::MediaFile,
+        Self::Flow,
+        Self::User,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -47,6 +53,8 @@ impl Screen {
             Self::Trunk => "trunk",
             Self::Did => "did",
             Self::MediaFile => "media-file",
+            Self::Flow => "flow",
+            Self::User => "user",
         }
     }
 }
