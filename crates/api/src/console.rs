@@ -8,14 +8,18 @@ mod activity_types;
 mod appearance;
 mod application_data;
 mod campaign_view;
+mod dids;
 mod feed;
+mod flows;
 mod qualifications;
 mod scripts;
 mod shape;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn};
 
-pub(crate) use self::shape::{Answer, Caller, ConsoleProblem, Json, Path, instant, shown};
+pub(crate) use self::shape::{
+    Answer, Caller, ConsoleProblem, Json, Path, instant, json_text, shown,
+};
 use crate::{middleware::deadline, state::Shared};
 
 /// Largest body: what the console's former server took.
@@ -27,6 +31,8 @@ pub(crate) fn router() -> Router<Shared> {
         .merge(activity_types::router())
         .merge(scripts::router())
         .merge(qualifications::router())
+        .merge(flows::router())
+        .merge(dids::router())
         .layer(DefaultBodyLimit::max(BODY))
         .merge(appearance::router())
         .layer(from_fn(deadline))

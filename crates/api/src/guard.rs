@@ -88,6 +88,15 @@ pub(crate) struct May<P> {
     needs: PhantomData<P>,
 }
 
+impl<P> Clone for May<P> {
+    fn clone(&self) -> Self {
+        Self {
+            user: self.user.clone(),
+            needs: PhantomData,
+        }
+    }
+}
+
 impl<P> May<P> {
     /// Their id.
     pub(crate) fn id(&self) -> &UserId {

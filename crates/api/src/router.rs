@@ -147,8 +147,9 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(scripts::duplicate))
         .routes(routes!(flows::list))
         .routes(routes!(flows::publish))
+        .routes(routes!(flows::duplicate))
         .routes(routes!(dids::list))
-        .routes(routes!(dids::save))
+        .routes(routes!(dids::save, dids::delete))
         .routes(routes!(queues::list))
         .routes(routes!(queues::save))
         .routes(routes!(consents::list, consents::record))
@@ -170,7 +171,7 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(login::login))
         .layer(DefaultBodyLimit::max(LOGIN_BODY));
     let flows = OpenApiRouter::new()
-        .routes(routes!(flows::show, flows::save))
+        .routes(routes!(flows::show, flows::save, flows::delete))
         .routes(routes!(scripts::create))
         .routes(routes!(scripts::show, scripts::change, scripts::delete))
         .layer(DefaultBodyLimit::max(FLOW_BODY));

@@ -121,3 +121,46 @@ async fn who_changed_a_script_is_in_the_audit_log() {
     );
     assert_eq!(log.body["data"][0]["actor_id"], "usr_administrator");
 }
+
+fn flow(target: &str) -> serde_json::Value {
+    json!({
+        "name": "Welcome",
+        "nodes": [
+            {"id": "start-node", "type": "start", "name": "Début", "x": 50, "y": 150, "content": {}},
+            {"id": "node-hangup-1", "type": "hangup", "name": "Raccrocher", "x": 300, "y": 150, "content": {}, "color": "red"},
+        ],
+        "connections": [
+            {"id": "conn-1", "fromNodeId": "start-node", "fromPortId": "out", "toNodeId": target, "toPortId": "in"},
+        ],
+    })
+}
+
+#[tokio::test]
+async fn a_flow_without_errors_is_published_when_it_is_saved_and_another_is_kept_as_a_draft() {
+    let app = TestApp::new().await;
+    let role = Role::Administrator;
+    let added = app
+        .post(role, "/api/ivr-flows", flow("node-hangup-1"))
+        .await;
+    assert_eq!(added.status, 201, "{}", added.text);
+    assert_eq!(added.body["publishedVersion"], 1);
+    assert!(added.body["publishError"].is_null());
+    // What the designer adds of its own comes back.
+    assert_eq!(added.body["nodes"][1]["color"], "red");
+    let path = format!("/api/ivr-flows/{}", added.body["id"].as_str().unwrap());
+    let broken = app.put(role, &path, flow("nowhere")).await;
+    assert_eq!(broken.status, 200, "{}", broken.text);
+    assert!(broken.body["publishError"].is_string());
+    assert_eq!(broken.body["connections"][0]["toNodeId"], "nowhere");
+    // Callers still walk the first one.
+    assert_eq!(broken.body["publishedVersion"], 1);
+    let copy = app
+        .post(role, &format!("{path}/duplicate"), json!(null))
+        .await;
+    assert_eq!(copy.body["name"], "Welcome (Copie)");
+    assert!(copy.body["publishedVersion"].is_null());
+    let gone = app
+        .call(Some(role), axum::http::Method::DELETE, &path, None)
+        .await;
+    assert_eq!(gone.status, 204);
+}

@@ -35,6 +35,26 @@ const QUALIFICATION: &[&str] = &[
 ];
 const GROUP: &[&str] = &["id", "name", "createdAt", "updatedAt"];
 
+const FLOW: &[&str] = &[
+    "id",
+    "name",
+    "nodes",
+    "connections",
+    "publishedVersion",
+    "publishError",
+    "createdAt",
+    "updatedAt",
+];
+const DID: &[&str] = &[
+    "id",
+    "number",
+    "description",
+    "trunkId",
+    "ivrFlowId",
+    "createdAt",
+    "updatedAt",
+];
+
 const ROWS: &[Row] = &[
     row(
         "POST",
@@ -164,6 +184,50 @@ const ROWS: &[Row] = &[
         administrators(409),
         &[],
     ),
+    row(
+        "POST",
+        "/api/ivr-flows",
+        r#"{"id": "mine", "name": "Welcome", "nodes": [], "connections": []}"#,
+        administrators(201),
+        FLOW,
+    ),
+    row(
+        "DELETE",
+        "/api/ivr-flows/none",
+        "",
+        administrators(404),
+        &[],
+    ),
+    row(
+        "PUT",
+        "/api/ivr-flows/none",
+        r#"{"name": "Welcome", "nodes": [], "connections": []}"#,
+        administrators(404),
+        &[],
+    ),
+    row(
+        "POST",
+        "/api/dids",
+        r#"{"id": "did-{n}", "number": "+3319900000{n}", "description": "Line", "trunkId": "", "ivrFlowId": ""}"#,
+        administrators(201),
+        DID,
+    ),
+    row(
+        "PUT",
+        "/api/telephony/dids/did-{n}",
+        r#"{"number": "+3319900001{n}", "description": "Line", "trunkId": null, "ivrFlowId": null}"#,
+        administrators(200),
+        DID,
+    ),
+    row(
+        "PUT",
+        "/api/dids/dids/did-{n}",
+        r#"{"number": "none", "description": "Line"}"#,
+        administrators(400),
+        DID,
+    ),
+    row("DELETE", "/api/dids/did-{n}", "", administrators(204), &[]),
+    row("GET", "/api/public-config", "", [200; 5], &["appSettings"]),
 ];
 
 #[tokio::test]
