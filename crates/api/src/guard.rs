@@ -68,6 +68,11 @@ needs! {
     EditCompliance, "see and change do-not-call lists";
     ReadLedger, "read the dial ledger";
     ReadAudit, "read the audit log and verify the ledger";
+    EditActivityTypes, "change activity types";
+    EditScripts, "see and change scripts";
+    EditQualifications, "change qualifications";
+    EditMedia, "see and change sounds";
+    ReadRecordings, "hear recordings";
 }
 
 /// Who asks, and how they proved it.
@@ -140,6 +145,16 @@ pub(crate) struct May<P> {
     /// The same, and how they proved it.
     pub(crate) access: Access,
     needs: PhantomData<P>,
+}
+
+impl<P> Clone for May<P> {
+    fn clone(&self) -> Self {
+        Self {
+            user: self.user.clone(),
+            access: self.access.clone(),
+            needs: PhantomData,
+        }
+    }
 }
 
 impl<P> May<P> {

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+mod changes;
 mod console;
 mod exchange;
 mod guard;

@@ -19,9 +19,10 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agent_profiles, agents, api_keys, asked, audit, board, callbacks, caller_ids, calls,
-        campaigns, consents, contacts, dids, dnc, flows, health, ledger, lists, locks, login,
-        opt_outs, password, qualifications, queues, sites, stream, trunks, user_groups, users,
+        activity_types, agent_profiles, agents, api_keys, asked, audit, board, callbacks,
+        caller_ids, calls, campaigns, consents, contacts, dids, dnc, flows, health, ledger, lists,
+        locks, login, opt_outs, password, qualifications, queues, scripts, sites, stream, trunks,
+        user_groups, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -35,8 +36,9 @@ const BODY: usize = 256 * 1024;
 /// Largest body about users: one with a picture of 2 MiB, or a thousand without.
 const PERSON_BODY: usize = 4 * 1024 * 1024;
 
-/// Largest body of a flow: 500 nodes with prompts of 2,000 characters fit.
-const FLOW_BODY: usize = 4 * 1024 * 1024;
+/// Largest body of a flow or a script: 500 nodes with prompts of 2,000 characters fit, and some
+/// pictures.
+const FLOW_BODY: usize = 5 * 1024 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -163,10 +165,15 @@ fn all() -> OpenApiRouter<Shared> {
             qualifications::remove_group
         ))
         .routes(routes!(qualifications::qualify))
+        .routes(routes!(activity_types::list, activity_types::create))
+        .routes(routes!(activity_types::change, activity_types::delete))
+        .routes(routes!(scripts::list))
+        .routes(routes!(scripts::duplicate))
         .routes(routes!(flows::list))
         .routes(routes!(flows::publish))
+        .routes(routes!(flows::duplicate))
         .routes(routes!(dids::list))
-        .routes(routes!(dids::save))
+        .routes(routes!(dids::save, dids::delete))
         .routes(routes!(queues::list))
         .routes(routes!(queues::save))
         .routes(routes!(consents::list, consents::record))
@@ -196,7 +203,9 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(users::set_picture))
         .layer(DefaultBodyLimit::max(PERSON_BODY));
     let flows = OpenApiRouter::new()
-        .routes(routes!(flows::show, flows::save))
+        .routes(routes!(flows::show, flows::save, flows::delete))
+        .routes(routes!(scripts::create))
+        .routes(routes!(scripts::show, scripts::change, scripts::delete))
         .layer(DefaultBodyLimit::max(FLOW_BODY));
     let many = OpenApiRouter::new()
         .routes(routes!(users::create_many))
@@ -227,8 +236,7 @@ pub fn router(state: ApiState) -> Router {
     let app = Arc::new(App::new(state));
     let (router, _) = all().split_for_parts();
     router
-        .merge(console::router().layer(from_fn(deadline)))
-        .merge(console::slow())
+        .merge(console::router())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(panicked))

@@ -1,5 +1,6 @@
 //! One module per area.
 
+pub(crate) mod activity_types;
 pub(crate) mod agent_profiles;
 pub(crate) mod agents;
 pub(crate) mod api_keys;
@@ -24,6 +25,7 @@ pub(crate) mod opt_outs;
 pub(crate) mod password;
 pub(crate) mod qualifications;
 pub(crate) mod queues;
+pub(crate) mod scripts;
 pub(crate) mod sites;
 pub(crate) mod stream;
 pub(crate) mod trunks;

@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::{auth::Auth, exchange::ExchangeHandle, problem::Problem};
+use crate::{auth::Auth, changes::Changes, exchange::ExchangeHandle, problem::Problem};
 
 /// Reads the clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -136,6 +136,10 @@ pub(crate) struct App {
     pub(crate) imports: Arc<Semaphore>,
     /// When the ledger was verified last; held while it is.
     pub(crate) verified_at: Mutex<Option<Timestamp>>,
+    /// Pages of contacts that are read for screens at once: the dialer needs the database too.
+    pub(crate) pages: Arc<Semaphore>,
+    /// What was changed just now.
+    pub(crate) changes: Changes,
     /// Who was changed just now.
     changed_users: broadcast::Sender<UserId>,
     /// The logins that ended just now.
@@ -192,6 +196,8 @@ impl App {
             streams: Arc::new(Semaphore::new(api.settings.max_streams)),
             imports: Arc::new(Semaphore::new(api.settings.max_imports)),
             verified_at: Mutex::default(),
+            pages: Arc::new(Semaphore::new(2)),
+            changes: Changes::default(),
             changed_users: broadcast::channel(64).0,
             ended_logins: broadcast::channel(64).0,
             runs: Runs(std::array::from_fn(|_| Arc::default())),

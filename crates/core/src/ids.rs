@@ -180,6 +180,15 @@ text_id!(
 text_id!(
     /// A list of contacts of a campaign.
     ListId, "lst");
+text_id!(
+    /// Something that agents can be doing.
+    ActivityTypeId, "act");
+text_id!(
+    /// A script that agents read and fill in.
+    ScriptId, "scr");
+text_id!(
+    /// A sound.
+    MediaFileId, "med");
 
 uuid_id!(
     /// One dial of one number of one contact.

@@ -277,6 +277,11 @@ impl Hub {
         shared.into()
     }
 
+    /// The number of the last change.
+    pub fn seq(&self) -> u64 {
+        self.state().seq
+    }
+
     /// The agents with a session.
     pub fn agents(&self) -> Vec<Arc<AgentView>> {
         entries(&self.state().agents)

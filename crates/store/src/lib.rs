@@ -8,6 +8,7 @@
 //! [`cluster`] runs a private PostgreSQL server when none is configured.
 #![forbid(unsafe_code)]
 
+pub mod activity_types;
 pub mod agent_profiles;
 pub mod agents;
 pub mod amd;
@@ -41,10 +42,12 @@ pub mod qualifications;
 pub mod qualify;
 pub mod recycle;
 pub mod restore;
+pub mod scripts;
 pub mod sites;
 pub mod trunks;
 pub mod user_groups;
 pub mod users;
+pub mod views;
 mod writes;
 
 use std::{sync::Arc, time::Duration};
@@ -77,6 +80,17 @@ const NODE_LOCK: i64 = 0x7374_726f_7767_6572;
 #[derive(Debug)]
 pub struct NodeLock {
     _connection: sqlx::PgConnection,
+}
+
+/// What became of something that was to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Removed,
+    /// There was none.
+    Absent,
+    /// It stays, as it is needed.
+    Kept,
 }
 
 /// The database. Cheap to clone.

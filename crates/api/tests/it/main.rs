@@ -10,6 +10,7 @@ mod audited;
 mod caller_ids;
 mod campaigns;
 mod compliance;
+mod console;
 mod contacts;
 mod document;
 mod figures;

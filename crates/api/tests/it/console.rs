@@ -1,0 +1,6 @@
+//! The wire contract of the console.
+
+mod bench;
+mod centre;
+mod everything;
+mod table;
