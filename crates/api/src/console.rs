@@ -4,14 +4,24 @@
 //! token is answered by the plain text `Unauthorized`. Every handler is a thin adapter: it
 //! reads that shape, calls what `/api/v1` calls, and writes that shape. No rule lives here.
 
+mod campaigns;
+mod contacts;
+mod history;
+mod import;
 mod shape;
 
 use axum::Router;
 
+pub(crate) use self::campaigns::{give_trunks, heads, whole};
+pub(crate) use self::contacts::{callback_shown, note_shown, shown as contact_shown};
+pub(crate) use self::history::call_shown;
 pub(crate) use self::shape::{Answer, Caller, ConsoleProblem, Json, instant};
 use crate::state::Shared;
 
 /// Every route of the contract.
 pub(crate) fn router() -> Router<Shared> {
     Router::new()
+        .merge(campaigns::router())
+        .merge(contacts::router())
+        .merge(history::router())
 }

@@ -19,8 +19,8 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agents, asked, audit, board, callbacks, caller_ids, calls, campaigns, consents, contacts,
-        dids, dnc, flows, health, ledger, lists, login, opt_outs, password, qualifications, queues,
+        agents, asked, audit, board, callbacks, caller_ids, calls, campaigns, cards, consents,
+        contacts, desk, dids, dnc, flows, health, ledger, lists, login, opt_outs, password, qualifications, queues,
         stream, trunks, users,
     },
     state::{ApiState, App, Shared},
@@ -92,7 +92,10 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(password::change))
         .routes(routes!(trunks::list, trunks::create))
         .routes(routes!(campaigns::list, campaigns::create))
-        .routes(routes!(campaigns::show, campaigns::change))
+        .routes(routes!(campaigns::show, campaigns::change, desk::delete))
+        .routes(routes!(desk::show, desk::save))
+        .routes(routes!(cards::list, cards::create))
+        .routes(routes!(cards::show, cards::change))
         .routes(routes!(campaigns::set_agents))
         .routes(routes!(campaigns::start))
         .routes(routes!(campaigns::pause))
@@ -170,6 +173,7 @@ fn all() -> OpenApiRouter<Shared> {
     // These take their time and mind their own limits.
     let slow = OpenApiRouter::new()
         .routes(routes!(contacts::import))
+        .routes(routes!(cards::delete))
         .routes(routes!(dnc::import::import))
         .routes(routes!(ledger::export::export))
         .routes(routes!(ledger::verify))

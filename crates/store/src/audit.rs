@@ -64,6 +64,22 @@ pub struct Filter {
 }
 
 impl Store {
+    /// Notes a change that was made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_change(
+        &self,
+        actor: &UserId,
+        action: &str,
+        subject: &str,
+        change: &Value,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut db = self.pool.acquire().await?;
+        record(&mut db, Some(actor), action, subject, change, now).await
+    }
+
     /// Notes a change in a transaction of its own: for what is not kept in the database.
     ///
     /// # Errors
