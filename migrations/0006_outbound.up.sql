@@ -31,3 +31,27 @@ ON CONFLICT DO NOTHING;
 ALTER TABLE attempts
     DROP CONSTRAINT attempts_contact_id_fkey,
     DROP CONSTRAINT attempts_campaign_id_fkey;
+
+-- A number as people of the region in which it was given dial it.
+ALTER TABLE contact_phones ADD COLUMN shown text;
+
+CREATE OR REPLACE VIEW contact_screens AS
+SELECT c.id, c.campaign_id, json_build_object(
+    'id', c.id,
+    'campaignId', c.campaign_id,
+    'firstName', c.first_name,
+    'lastName', c.last_name,
+    'phoneNumber', coalesce((SELECT coalesce(p.shown, p.number) FROM contact_phones p
+                             WHERE p.contact_id = c.id AND p.position = 0), ''),
+    'postalCode', c.postal_code,
+    'status', CASE
+        WHEN c.status = 'qualified' THEN 'qualified'
+        WHEN c.status IN ('called', 'exhausted', 'blocked') THEN 'called'
+        ELSE 'pending' END,
+    'customFields', c.custom_fields,
+    'lockedByAgentId', CASE WHEN c.locked_until > now() THEN c.locked_by END,
+    'lockedAt', CASE WHEN c.locked_until > now() THEN iso_instant(coalesce(c.locked_at, c.updated_at)) END,
+    'createdAt', iso_instant(c.created_at),
+    'updatedAt', iso_instant(c.updated_at)
+)::text AS line
+FROM contacts c;

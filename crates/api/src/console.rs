@@ -4,6 +4,7 @@
 //! token is answered by the plain text `Unauthorized`. Every handler is a thin adapter: it
 //! reads that shape, calls what `/api/v1` calls, and writes that shape. No rule lives here.
 
+mod campaign_view;
 mod campaigns;
 mod contacts;
 mod history;
@@ -12,7 +13,7 @@ mod shape;
 
 use axum::Router;
 
-pub(crate) use self::campaigns::{give_trunks, heads, whole};
+pub(crate) use self::campaigns::give_trunks;
 pub(crate) use self::contacts::{callback_shown, note_shown, shown as contact_shown};
 pub(crate) use self::history::call_shown;
 pub(crate) use self::shape::{Answer, Caller, ConsoleProblem, Json, instant};

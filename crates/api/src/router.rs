@@ -20,8 +20,8 @@ use crate::{
     problem::Problem,
     routes::{
         agents, asked, audit, board, callbacks, caller_ids, calls, campaigns, cards, consents,
-        contacts, desk, dids, dnc, flows, health, ledger, lists, login, opt_outs, password, qualifications, queues,
-        stream, trunks, users,
+        contacts, desk, dids, dnc, flows, health, ledger, lists, login, opt_outs, password,
+        qualifications, queues, stream, trunks, users,
     },
     state::{ApiState, App, Shared},
 };

@@ -219,9 +219,8 @@ mod tests {
 
     #[test]
     fn a_number_is_shown_as_it_is_dialed_in_its_region() {
-        let shown = |text: &str, region: &str| {
-            PhoneNumber::parse(text, "FR").unwrap().dialed_in(region)
-        };
+        let shown =
+            |text: &str, region: &str| PhoneNumber::parse(text, "FR").unwrap().dialed_in(region);
         assert_eq!(shown("06 39 98 12 34", "FR"), "0639981234");
         assert_eq!(shown("+12025550142", "US"), "2025550142");
         assert_eq!(shown("+12025550142", "FR"), "+12025550142");

@@ -27,6 +27,8 @@ pub struct Card {
     pub last_name: String,
     /// Its numbers, in the order in which they are tried.
     pub numbers: Vec<PhoneNumber>,
+    /// The first of them as people dial it.
+    pub shown: String,
     /// Postal code.
     pub postal_code: String,
     /// ready, waiting, claimed, filtered, blocked, callback, called, exhausted or qualified.
@@ -52,6 +54,7 @@ struct Row {
     first_name: String,
     last_name: String,
     numbers: Vec<String>,
+    shown: String,
     postal_code: String,
     status: String,
     custom_fields: Value,
@@ -82,6 +85,7 @@ impl TryFrom<Row> for Card {
                 .into_iter()
                 .map(|number| read("contact_phones.number", number))
                 .collect::<Result<_, _>>()?,
+            shown: row.shown,
             postal_code: row.postal_code,
             status: row.status,
             custom_fields: row.custom_fields,
@@ -105,6 +109,8 @@ pub struct CardChange {
     pub postal_code: Option<String>,
     /// Its first number.
     pub number: Option<PhoneNumber>,
+    /// The region in which that number was given.
+    pub region: String,
     /// Fields that are added or replaced; the others stay.
     pub custom_fields: Map<String, Value>,
 }
@@ -121,7 +127,9 @@ impl Store {
                       c.custom_fields, c.qualification_id, c.locked_at, c.relaunch_at, c.created_at, c.updated_at,
                       CASE WHEN c.locked_until > $2 THEN c.locked_by END AS locked_by,
                       ARRAY(SELECT number FROM contact_phones p WHERE p.contact_id = c.id ORDER BY position)
-                          AS "numbers!"
+                          AS "numbers!",
+                      coalesce((SELECT coalesce(shown, number) FROM contact_phones p
+                                WHERE p.contact_id = c.id AND p.position = 0), '') AS "shown!"
                FROM contacts c JOIN campaigns m ON m.id = c.campaign_id WHERE c.id = $1"#,
             id.as_str(),
             utc(now)
@@ -149,7 +157,9 @@ impl Store {
                       c.custom_fields, c.qualification_id, c.locked_at, c.relaunch_at, c.created_at, c.updated_at,
                       CASE WHEN c.locked_until > $4 THEN c.locked_by END AS locked_by,
                       ARRAY(SELECT number FROM contact_phones p WHERE p.contact_id = c.id ORDER BY position)
-                          AS "numbers!"
+                          AS "numbers!",
+                      coalesce((SELECT coalesce(shown, number) FROM contact_phones p
+                                WHERE p.contact_id = c.id AND p.position = 0), '') AS "shown!"
                FROM contacts c JOIN campaigns m ON m.id = c.campaign_id
                WHERE c.campaign_id = $1 AND c.id > $2 ORDER BY c.id LIMIT $3"#,
             campaign.as_str(),
@@ -194,14 +204,16 @@ impl Store {
         if let Some(number) = &change.number {
             let zones = zones_of(number).join("|");
             let other = sqlx::query!(
-                "INSERT INTO contact_phones (contact_id, position, number, type, zones) VALUES ($1, 0, $2, $3, $4)
+                "INSERT INTO contact_phones (contact_id, position, number, type, zones, shown)
+                 VALUES ($1, 0, $2, $3, $4, $5)
                  ON CONFLICT (contact_id, position) DO UPDATE SET number = excluded.number, type = excluded.type,
-                     zones = excluded.zones, is_dead = false, blocked_by = NULL
+                     zones = excluded.zones, shown = excluded.shown, is_dead = false, blocked_by = NULL
                  WHERE contact_phones.number <> excluded.number",
                 id.as_str(),
                 number.as_str(),
                 number_type(number).as_str(),
-                zones
+                zones,
+                number.dialed_in(&change.region)
             )
             .execute(&mut *tx)
             .await?;
@@ -316,7 +328,12 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         row.filter(|row| row.bridged_at.is_some() && row.qualification_id.is_none())
-            .map(|row| Ok((AttemptId(row.id), read("attempts.contact_id", row.contact_id)?)))
+            .map(|row| {
+                Ok((
+                    AttemptId(row.id),
+                    read("attempts.contact_id", row.contact_id)?,
+                ))
+            })
             .transpose()
     }
 

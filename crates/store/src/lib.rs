@@ -40,6 +40,7 @@ pub mod recycle;
 pub mod restore;
 pub mod trunks;
 pub mod users;
+pub mod views;
 mod writes;
 
 use std::time::Duration;

@@ -141,11 +141,10 @@ async fn qualify_call(
     .await?;
     let case = Case::lock(&mut *db, &attempt.contact_id).await?;
     if let Some(case) = case {
-        let campaign =
-            CampaignId::new(attempt.campaign_id).map_err(|error| Error::Corrupt {
-                what: "attempts.campaign_id",
-                detail: error.to_string(),
-            })?;
+        let campaign = CampaignId::new(attempt.campaign_id).map_err(|error| Error::Corrupt {
+            what: "attempts.campaign_id",
+            detail: error.to_string(),
+        })?;
         let is_last = is_last(&mut *db, &case.contact, call).await?;
         if is_last {
             count_quotas(
@@ -167,7 +166,8 @@ async fn qualify_call(
         // While the call goes on, its end decides by the qualification.
         if is_last && attempt.ended_at.is_some() && case.claimed_by.is_none() {
             let fate = case.qualified(meaning.retry, now)?;
-            case.settle(&mut *db, fate, attempt.callback_id, now).await?;
+            case.settle(&mut *db, fate, attempt.callback_id, now)
+                .await?;
             sqlx::query!("DELETE FROM hopper WHERE contact_id = $1", case.contact)
                 .execute(&mut *db)
                 .await?;

@@ -1,29 +1,35 @@
 //! Campaigns as the console saves and shows them.
 
 mod read;
-mod rules;
-mod shown;
+pub(super) mod rules;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
+    body::Body,
     extract::{DefaultBodyLimit, Path, State},
-    http::StatusCode,
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
     routing::{get, post, put},
 };
+use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use strowger_core::{
     campaign::{MAX_TRUNKS, TrunkSettings},
-    ids::{CampaignId, ContactId, UserId},
+    ids::{CampaignId, UserId},
     lists::filter,
 };
-use strowger_store::{campaigns::Campaign, recycle::Recycle};
+use strowger_store::{campaigns::Campaign, cards::Card, recycle::Recycle};
 
 use self::read::CampaignIn;
-pub(crate) use self::shown::{heads, is_active, whole};
-use super::{Answer, Caller, Json, history, import, shape::id};
+use super::{
+    Answer, Caller, Json,
+    campaign_view::{campaign_head, campaign_pages, is_active},
+    history, import,
+    shape::id,
+};
 use crate::{
     changes::{Kind, What},
     guard::{EditCampaigns, May, RunCampaigns},
@@ -92,7 +98,7 @@ async fn create(
     Caller(caller): Caller<EditCampaigns>,
     State(app): State<Shared>,
     Json(body): Json<CampaignIn>,
-) -> Answer<(StatusCode, axum::Json<Value>)> {
+) -> Answer<Response> {
     let mut changes = body.settings(None)?;
     let trunks = any_trunks(&app, &campaigns::all_trunks(&app).await?);
     changes.insert("trunk_ids".to_owned(), json!(trunks));
@@ -114,7 +120,7 @@ async fn create(
         app.changes.tell(Kind::Campaign, What::Deleted, id.as_str());
         return Err(problem.into());
     }
-    Ok((StatusCode::CREATED, axum::Json(whole(&app, &id).await?)))
+    whole(&app, &id, StatusCode::CREATED).await
 }
 
 async fn change(
@@ -122,7 +128,7 @@ async fn change(
     State(app): State<Shared>,
     Path(path): Path<String>,
     Json(body): Json<CampaignIn>,
-) -> Answer<axum::Json<Value>> {
+) -> Answer<Response> {
     let id: CampaignId = id(path, "campaign")?;
     let current = campaigns::find(&app, &id).await?;
     let wanted = body.desk(app.api.store.desk(&id).await?.into())?;
@@ -136,7 +142,7 @@ async fn change(
     let work = campaigns::apply(Arc::clone(&app), id.clone(), changes);
     let campaign = app.run(&id, work).await?;
     finish(&app, &caller, &campaign, body, wanted).await?;
-    Ok(axum::Json(whole(&app, &id).await?))
+    whole(&app, &id, StatusCode::OK).await
 }
 
 fn check_filters(body: &CampaignIn) -> Result<(), Problem> {
@@ -227,7 +233,13 @@ async fn recycle(
     let contacts = app
         .api
         .store
-        .recycle(&id, &what, caller.id(), "asked for at the console", app.now())
+        .recycle(
+            &id,
+            &what,
+            caller.id(),
+            "asked for at the console",
+            app.now(),
+        )
         .await?;
     crate::routes::cards::changed(&app, &id, true);
     Ok(axum::Json(json!({
@@ -245,19 +257,23 @@ async fn past(
     Ok(axum::Json(history::of_campaign(&app, &id).await?))
 }
 
-/// The campaign as an agent gets it with a contact: with that contact only.
-pub(super) async fn with_contact(
-    app: &App,
-    campaign: &CampaignId,
-    contact: &ContactId,
-) -> Result<(Value, Value), Problem> {
-    let found = campaigns::find(app, campaign).await?;
-    let mut head = heads(app, vec![found]).await?;
-    let mut head = head.pop().ok_or_else(Problem::internal)?;
-    let card = app.api.store.card(contact, app.now()).await?;
-    let card = card.ok_or_else(|| Problem::not_found(format!("there is no contact {contact}")))?;
-    let contact = super::contacts::shown(&card);
-    head.insert("contacts".to_owned(), json!([&contact]));
-    Ok((contact, Value::Object(head)))
+/// The campaign with all of its contacts, written as they are read.
+async fn whole(app: &App, id: &CampaignId, status: StatusCode) -> Answer<Response> {
+    let head = campaign_head(app, id).await?;
+    let head = head.ok_or_else(|| Problem::not_found(format!("there is no campaign {id}")))?;
+    let pages = campaign_pages(app, head)
+        .map(|page| page.map_err(|problem| std::io::Error::other(problem.0.detail().to_owned())));
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    Ok((status, json, Body::from_stream(pages)).into_response())
 }
 
+/// The JSON of a campaign as an agent gets it with a contact: with that contact only.
+pub(super) async fn with_contact(app: &App, card: &Card) -> Answer<String> {
+    let head = campaign_head(app, &card.campaign).await?;
+    let head = head.ok_or_else(|| Problem::not_found("the campaign was deleted"))?;
+    Ok(format!(
+        "{}{}]}}",
+        head.open()?,
+        super::contacts::shown(card)
+    ))
+}

@@ -45,14 +45,13 @@ fn status(status: &str) -> &'static str {
 
 /// A contact. The names in its custom fields are those of the script, and stay as they are.
 pub(crate) fn shown(card: &Card) -> Value {
-    let number = card.numbers.first();
     let (by, since) = card.locked.clone().unzip();
     json!({
         "id": card.id,
         "campaignId": card.campaign,
         "firstName": card.first_name,
         "lastName": card.last_name,
-        "phoneNumber": number.map_or_else(String::new, |number| number.dialed_in(&card.region)),
+        "phoneNumber": card.shown,
         "postalCode": card.postal_code,
         "status": status(&card.status),
         "customFields": card.custom_fields,

@@ -120,7 +120,10 @@ async fn pages(
             .unwrap_or(otherwise)
             .clamp(1, most)
     };
-    let (page, limit) = (read(asked.page, 1, MAX_PAGE), read(asked.limit, 50, MAX_LIMIT));
+    let (page, limit) = (
+        read(asked.page, 1, MAX_PAGE),
+        read(asked.limit, 50, MAX_LIMIT),
+    );
     let store = &app.api.store;
     let mut calls = store
         .past_calls(&PastCalls::default(), (page - 1) * limit, limit + 1)

@@ -165,15 +165,27 @@ pub(super) async fn import(
         return Err(Problem::field("contacts", reason).into());
     }
     let dedupe = body.deduplication_config.unwrap_or_default();
-    let mut fields: Vec<String> = dedupe.field_ids.iter().map(|name| key_field(name)).collect();
-    if fields.len() > MAX_KEYS || fields.iter().any(|name| name.len() > 200 || name.contains('\0')) {
+    let mut fields: Vec<String> = dedupe
+        .field_ids
+        .iter()
+        .map(|name| key_field(name))
+        .collect();
+    if fields.len() > MAX_KEYS
+        || fields
+            .iter()
+            .any(|name| name.len() > 200 || name.contains('\0'))
+    {
         return Err(Problem::field("deduplicationConfig", "too many fields").into());
     }
     if !dedupe.enabled {
         fields.clear();
     }
     let _permit = app.imports.try_acquire().map_err(|_| {
-        Problem::unavailable("busy", "other imports are under way: try again when they are done", 10)
+        Problem::unavailable(
+            "busy",
+            "other imports are under way: try again when they are done",
+            10,
+        )
     })?;
     // Reading numbers takes long: not where others wait.
     let (rows, ids) = (body.contacts, app.api.ids.clone());
@@ -233,7 +245,13 @@ pub(super) async fn import(
     }
     let noted = json!({ "rows": total, "imported": valid });
     store
-        .note_change(caller.id(), "contacts.imported", campaign.as_str(), &noted, app.now())
+        .note_change(
+            caller.id(),
+            "contacts.imported",
+            campaign.as_str(),
+            &noted,
+            app.now(),
+        )
         .await?;
     cards::changed(&app, &campaign, true);
     Ok(axum::Json(json!({

@@ -146,11 +146,8 @@ pub(crate) async fn add(app: &App, new: NewCampaign) -> Result<Campaign, Problem
     if let Err(error) = app.api.exchange.send(configure).await {
         tracing::warn!(campaign.id = %campaign.settings.id, %error, "The switchboard does not know the new campaign yet");
     }
-    app.changes.tell(
-        Kind::Campaign,
-        What::Created,
-        campaign.settings.id.as_str(),
-    );
+    app.changes
+        .tell(Kind::Campaign, What::Created, campaign.settings.id.as_str());
     Ok(campaign)
 }
 
@@ -227,11 +224,7 @@ pub(crate) async fn set_agents(
 }
 
 /// Makes exactly these users work for a campaign.
-pub(crate) async fn assign(
-    app: &App,
-    id: &CampaignId,
-    agents: Vec<UserId>,
-) -> Result<(), Problem> {
+pub(crate) async fn assign(app: &App, id: &CampaignId, agents: Vec<UserId>) -> Result<(), Problem> {
     if agents.len() > MAX_AGENTS {
         return Err(Problem::field(
             "agent_ids",

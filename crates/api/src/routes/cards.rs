@@ -138,6 +138,7 @@ impl CardFields {
             last_name,
             postal_code,
             number,
+            region: region.to_owned(),
             custom_fields,
         }
     }

@@ -9,6 +9,7 @@
 mod caller_ids;
 mod campaigns;
 mod compliance;
+mod console;
 mod contacts;
 mod document;
 mod flows;

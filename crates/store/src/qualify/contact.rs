@@ -171,7 +171,9 @@ impl Store {
                 Ok((_, campaign)) => campaigns.push(campaign),
                 Err(NotQualified::Store(error)) => return Err(error),
                 // Somebody else has it by now, or it is gone.
-                Err(error) => tracing::info!(%attempt, %error, "A call stays without a qualification"),
+                Err(error) => {
+                    tracing::info!(%attempt, %error, "A call stays without a qualification")
+                }
             }
         }
         campaigns.extend(

@@ -108,7 +108,10 @@ fn filled(text: Option<&String>) -> Option<&str> {
 
 impl CampaignIn {
     /// The settings that it changes, by their names in `/api/v1`.
-    pub(super) fn settings(&self, current: Option<&Campaign>) -> Result<Map<String, Value>, Problem> {
+    pub(super) fn settings(
+        &self,
+        current: Option<&Campaign>,
+    ) -> Result<Map<String, Value>, Problem> {
         let mut check = Check::default();
         let region = current.map_or("FR", |one| one.default_region.as_str());
         let mut to = Map::new();
@@ -118,7 +121,10 @@ impl CampaignIn {
             }
         };
         set("name", self.name.as_ref().map(|name| json!(name)));
-        set("description", self.description.as_ref().map(|text| json!(text)));
+        set(
+            "description",
+            self.description.as_ref().map(|text| json!(text)),
+        );
         match self.dialing_mode.as_deref() {
             Some(mode) => set("mode", Some(json!(mode.to_ascii_lowercase()))),
             None if current.is_none() => set("mode", Some(json!("progressive"))),
@@ -126,7 +132,9 @@ impl CampaignIn {
         }
         set(
             "caller_id",
-            self.caller_id.as_ref().map(|number| json!(filled(number.as_ref()))),
+            self.caller_id
+                .as_ref()
+                .map(|number| json!(filled(number.as_ref()))),
         );
         set("priority", self.priority.map(|n| json!(n.whole())));
         set(
@@ -136,7 +144,8 @@ impl CampaignIn {
         );
         set(
             "ratio",
-            self.pace_factor.map(|Number(factor)| json!(factor.clamp(1.0, 20.0))),
+            self.pace_factor
+                .map(|Number(factor)| json!(factor.clamp(1.0, 20.0))),
         );
         if let Some(ring) = self.max_ring_duration.map(Number::whole) {
             set("ring_timeout_s", Some(json!(ring)));
@@ -149,9 +158,15 @@ impl CampaignIn {
             set("machine_message", Some(Value::Null));
             set("machine_flow_id", Some(Value::Null));
         }
-        set("recording_enabled", self.recording_enabled.map(|on| json!(on)));
+        set(
+            "recording_enabled",
+            self.recording_enabled.map(|on| json!(on)),
+        );
         // A second at least: in it the agent is kept for the outcome that they have to choose.
-        set("wrap_up_s", self.wrap_up_time.map(|n| json!(n.whole().max(1))));
+        set(
+            "wrap_up_s",
+            self.wrap_up_time.map(|n| json!(n.whole().max(1))),
+        );
         if self.retry_attempts.is_some() || self.retry_intervals.is_some() {
             let intervals: Vec<f64> = self
                 .retry_intervals
@@ -187,7 +202,10 @@ impl CampaignIn {
             }
             set("schedule", Some(Value::Object(own)));
         }
-        set("filters", self.filters(region).map(|filters| json!(filters)));
+        set(
+            "filters",
+            self.filters(region).map(|filters| json!(filters)),
+        );
         check.done()?;
         Ok(to)
     }
@@ -260,7 +278,7 @@ impl CampaignIn {
         let body = serde_json::to_value(CampaignBody::from(campaign.clone())).unwrap_or_default();
         let mut keep = |group: &str, is_sent: bool, sent: Value| {
             if is_sent {
-                let means = rules::means(group, &body, desk);
+                let means = rules::means(group, &body, desk.unlock_after_min);
                 kept.insert(group.to_owned(), json!({ "sent": sent, "means": means }));
             }
         };

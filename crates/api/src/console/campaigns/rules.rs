@@ -7,7 +7,7 @@ use strowger_core::{
     phone::{PhoneNumber, e164_prefix},
 };
 
-use crate::{input::Check, routes::desk::DeskBody};
+use crate::input::Check;
 
 /// Most quotas of a campaign.
 pub(super) const MAX_QUOTAS: usize = 500;
@@ -62,7 +62,13 @@ pub(super) fn windows(
         (Some(schedule), _) if !schedule.is_empty() => schedule
             .iter()
             .filter(|day| day.active)
-            .map(|day| (day.day_of_week, day.start_time.as_str(), day.end_time.as_str()))
+            .map(|day| {
+                (
+                    day.day_of_week,
+                    day.start_time.as_str(),
+                    day.end_time.as_str(),
+                )
+            })
             .collect(),
         (_, Some(days)) => {
             let (start, end) = start.zip(end)?;
@@ -73,7 +79,10 @@ pub(super) fn windows(
     let mut week: Map<String, Value> = Map::new();
     for (number, start, end) in hours {
         let Some(name) = day(number) else {
-            check.wrong("schedule", format!("there is no day {number}: 1 is Monday, 7 Sunday"));
+            check.wrong(
+                "schedule",
+                format!("there is no day {number}: 1 is Monday, 7 Sunday"),
+            );
             continue;
         };
         let span = format!("{}-{}", time(start, false), time(end, true));
@@ -87,40 +96,13 @@ pub(super) fn windows(
     Some(week)
 }
 
-/// The week of our windows as `schedule` of the console: a day has one span there.
-pub(super) fn schedule(windows: Option<&Value>) -> Value {
-    let day = |(number, name): (usize, &str)| {
-        let spans = windows.and_then(|week| week.get(name)?.as_array());
-        let (first, last) = (
-            spans.and_then(|spans| spans.first()?.as_str()?.split_once('-')),
-            spans.and_then(|spans| spans.last()?.as_str()?.split_once('-')),
-        );
-        let closed = windows.is_some() && first.is_none();
-        let end = last.map_or("20:00", |(_, end)| if end == "24:00" { "23:59" } else { end });
-        json!({
-            "dayOfWeek": number + 1,
-            "active": !closed,
-            "startTime": first.map_or("09:00", |(start, _)| start),
-            "endTime": end,
-        })
-    };
-    let open: Vec<Value> = DAYS.into_iter().enumerate().map(day).collect();
-    match windows {
-        Some(_) => Value::Array(open),
-        // Always: whole days.
-        None => Value::Array(
-            (1..=7)
-                .map(|day| {
-                    json!({ "dayOfWeek": day, "active": true, "startTime": "00:00", "endTime": "23:59" })
-                })
-                .collect(),
-        ),
-    }
-}
-
 /// Our dispositions for a status that the console retries.
 fn retried(status: &str) -> &'static [&'static str] {
-    match status.to_ascii_uppercase().replace([' ', '-'], "_").as_str() {
+    match status
+        .to_ascii_uppercase()
+        .replace([' ', '-'], "_")
+        .as_str()
+    {
         "BUSY" => &["busy"],
         "NO_ANSWER" | "NOANSWER" | "ABSENT" => &["no-answer"],
         "MACHINE" | "VOICEMAIL" | "ANSWERING_MACHINE" | "AMD" => &["answered-machine"],
@@ -263,7 +245,7 @@ impl FilterIn {
 }
 
 /// Our filters in the words of the console; those that it has no word for are left out.
-pub(super) fn filter_rules(filters: &Value) -> Value {
+pub(in crate::console) fn filter_rules(filters: &Value) -> Vec<Value> {
     let filters: Vec<Filter> = serde_json::from_value(filters.clone()).unwrap_or_default();
     let shown = |(place, filter): (usize, Filter)| {
         let operator = match filter.operator {
@@ -281,7 +263,7 @@ pub(super) fn filter_rules(filters: &Value) -> Value {
             "value": filter.values.first().map_or("", String::as_str),
         }))
     };
-    Value::Array(filters.into_iter().enumerate().filter_map(shown).collect())
+    filters.into_iter().enumerate().filter_map(shown).collect()
 }
 
 /// A quota of the console.
@@ -316,15 +298,17 @@ impl QuotaIn {
                 Compare::Equals | Compare::Contains | Compare::IsNotEmpty => QuotaOperator::Equals,
             },
             target: self.limit.whole(),
-            reached: self
-                .current_count
-                .map_or(0, super::read::Number::whole),
+            reached: self.current_count.map_or(0, super::read::Number::whole),
         }
     }
 }
 
 /// Quotas in the words of the console, by the ids and with the values that it sent.
-pub(super) fn quota_rules(quotas: &[Quota], sent: Option<&Value>, region: &str) -> Value {
+pub(in crate::console) fn quota_rules(
+    quotas: &[Quota],
+    sent: Option<&Value>,
+    region: &str,
+) -> Vec<Value> {
     let sent: Vec<QuotaIn> = sent
         .and_then(|sent| serde_json::from_value(sent.clone()).ok())
         .unwrap_or_default();
@@ -350,11 +334,11 @@ pub(super) fn quota_rules(quotas: &[Quota], sent: Option<&Value>, region: &str) 
             "currentCount": quota.reached,
         })
     };
-    Value::Array(quotas.iter().map(shown).collect())
+    quotas.iter().map(shown).collect()
 }
 
 /// The settings that a group of what the console sends means.
-pub(super) fn means(group: &str, campaign: &Value, desk: &DeskBody) -> Value {
+pub(in crate::console) fn means(group: &str, campaign: &Value, unlock_after_min: u32) -> Value {
     match group {
         "schedule" => campaign["schedule"].clone(),
         "filters" => campaign["filters"].clone(),
@@ -365,7 +349,7 @@ pub(super) fn means(group: &str, campaign: &Value, desk: &DeskBody) -> Value {
             campaign["machine_message"],
             campaign["machine_flow_id"]
         ]),
-        _ => json!([desk.unlock_after_min, campaign["wrap_up_s"]]),
+        _ => json!([unlock_after_min, campaign["wrap_up_s"]]),
     }
 }
 
@@ -374,7 +358,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hours_of_the_console_are_windows_and_back() {
+    fn hours_of_the_console_are_windows() {
         let mut check = Check::default();
         let sent: Vec<Day> = serde_json::from_value(json!([
             {"dayOfWeek": 1, "active": true, "startTime": "09:00", "endTime": "20:00"},
@@ -383,17 +367,27 @@ mod tests {
         ]))
         .unwrap();
         let week = windows(&mut check, Some(&sent), None, None, None).unwrap();
-        assert_eq!(week, json!({"monday": ["09:00-20:00"], "saturday": ["10:00-24:00"]}));
-        let back = schedule(Some(&week));
-        assert_eq!(back[0], json!({"dayOfWeek": 1, "active": true, "startTime": "09:00", "endTime": "20:00"}));
-        assert_eq!(back[5]["endTime"], "23:59");
-        assert_eq!(back[6]["active"], false);
-        let older = windows(&mut check, None, Some(&[1, 0]), Some("09:00:00"), Some("19:00:00"));
-        assert_eq!(older.unwrap(), json!({"monday": ["09:00-19:00"], "sunday": ["09:00-19:00"]}));
+        assert_eq!(
+            week,
+            json!({"monday": ["09:00-20:00"], "saturday": ["10:00-24:00"]})
+        );
+        let older = windows(
+            &mut check,
+            None,
+            Some(&[1, 0]),
+            Some("09:00:00"),
+            Some("19:00:00"),
+        );
+        assert_eq!(
+            older.unwrap(),
+            json!({"monday": ["09:00-19:00"], "sunday": ["09:00-19:00"]})
+        );
         check.done().unwrap();
         let mut check = Check::default();
-        let wrong: Vec<Day> =
-            serde_json::from_value(json!([{"dayOfWeek": 1, "active": true, "startTime": "20:00", "endTime": "9h"}])).unwrap();
+        let wrong: Vec<Day> = serde_json::from_value(
+            json!([{"dayOfWeek": 1, "active": true, "startTime": "20:00", "endTime": "9h"}]),
+        )
+        .unwrap();
         windows(&mut check, Some(&wrong), None, None, None);
         assert!(check.done().is_err());
     }
@@ -405,14 +399,38 @@ mod tests {
         }))
         .unwrap();
         let filter = rule.filter("FR");
-        assert_eq!((filter.field.as_str(), filter.values[0].as_str()), ("number", "+336"));
+        assert_eq!(
+            (filter.field.as_str(), filter.values[0].as_str()),
+            ("number", "+336")
+        );
         let custom: FilterIn = serde_json::from_value(json!({
             "id": "fr-2", "type": "exclude", "contactField": "numero_contrat", "operator": "is_not_empty", "value": ""
         }))
         .unwrap();
         let filter = custom.filter("FR");
-        assert_eq!((filter.field.as_str(), filter.values.len()), ("custom.numero_contrat", 0));
-        assert_eq!(filter_rules(&json!([filter]))[0]["contactField"], "numero_contrat");
+        assert_eq!(
+            (filter.field.as_str(), filter.values.len()),
+            ("custom.numero_contrat", 0)
+        );
+        assert_eq!(
+            filter_rules(&json!([filter]))[0]["contactField"],
+            "numero_contrat"
+        );
+    }
+
+    #[test]
+    fn filters_that_the_console_does_not_know_are_not_shown_as_others() {
+        let shown = filter_rules(&json!([
+            {"action": "exclude", "field": "custom.ville", "operator": "contains", "values": ["Paris"]},
+            {"action": "include", "field": "attempts", "operator": "lt", "values": ["3"]},
+        ]));
+        assert_eq!(
+            shown,
+            [
+                json!({"id": "fr-1", "type": "exclude", "contactField": "ville",
+                "operator": "contains", "value": "Paris"})
+            ]
+        );
     }
 
     #[test]
@@ -425,7 +443,10 @@ mod tests {
         );
         assert_eq!(retry(&mut check, 0, &[30.0], &[]), json!({}));
         let only = retry(&mut check, 1, &[], &["NO_ANSWER".to_owned()]);
-        assert_eq!(only.as_object().unwrap().keys().collect::<Vec<_>>(), ["no-answer"]);
+        assert_eq!(
+            only.as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["no-answer"]
+        );
         check.done().unwrap();
     }
 }

@@ -1,0 +1,2 @@
+DROP VIEW contact_screens;
+DROP FUNCTION iso_instant(timestamptz);
