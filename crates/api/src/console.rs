@@ -9,13 +9,13 @@ mod campaigns;
 mod contacts;
 mod history;
 mod import;
+mod planning;
 mod shape;
+mod work;
 
 use axum::Router;
 
 pub(crate) use self::campaigns::give_trunks;
-pub(crate) use self::contacts::{callback_shown, note_shown, shown as contact_shown};
-pub(crate) use self::history::call_shown;
 pub(crate) use self::shape::{Answer, Caller, ConsoleProblem, Json, instant};
 use crate::state::Shared;
 
@@ -25,4 +25,6 @@ pub(crate) fn router() -> Router<Shared> {
         .merge(campaigns::router())
         .merge(contacts::router())
         .merge(history::router())
+        .merge(work::router())
+        .merge(planning::router())
 }

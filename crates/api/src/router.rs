@@ -20,8 +20,8 @@ use crate::{
     problem::Problem,
     routes::{
         agents, asked, audit, board, callbacks, caller_ids, calls, campaigns, cards, consents,
-        contacts, desk, dids, dnc, flows, health, ledger, lists, login, opt_outs, password,
-        qualifications, queues, stream, trunks, users,
+        contacts, desk, dids, dnc, flows, handling, health, ledger, lists, login, opt_outs,
+        password, planning, qualifications, queues, stream, trunks, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -96,6 +96,18 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(desk::show, desk::save))
         .routes(routes!(cards::list, cards::create))
         .routes(routes!(cards::show, cards::change))
+        .routes(routes!(handling::lock, handling::unlock))
+        .routes(routes!(handling::qualify))
+        .routes(routes!(handling::notes, handling::add_note))
+        .routes(routes!(handling::calls))
+        .routes(routes!(handling::next))
+        .routes(routes!(
+            planning::list,
+            planning::create,
+            planning::delete_all
+        ))
+        .routes(routes!(planning::change, planning::delete))
+        .routes(routes!(planning::delete_several))
         .routes(routes!(campaigns::set_agents))
         .routes(routes!(campaigns::start))
         .routes(routes!(campaigns::pause))

@@ -4,6 +4,7 @@ use std::{
     fmt,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::Arc,
+    time::Duration,
 };
 
 use ipnet::IpNet;
@@ -20,7 +21,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::{auth::Auth, changes::Changes, exchange::ExchangeHandle, problem::Problem};
+use crate::{
+    auth::Auth, changes::Changes, exchange::ExchangeHandle, handing::Desks, problem::Problem,
+};
 
 /// Reads the clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -76,6 +79,8 @@ pub struct ApiSettings {
     pub servers: Vec<ServerName>,
     /// Most live connections at once.
     pub max_streams: usize,
+    /// How long somebody who asks for the next contact waits for one.
+    pub next_contact_wait: Duration,
     /// Most imports at once.
     pub max_imports: usize,
     /// Longest body of an import in bytes.
@@ -93,6 +98,7 @@ impl ApiSettings {
             default_server: server.clone(),
             servers: vec![server],
             max_streams: 2_000,
+            next_contact_wait: Duration::from_secs(12),
             max_imports: 2,
             max_import_bytes: 100 * 1024 * 1024,
             open_metrics_on_loopback: false,
@@ -123,6 +129,8 @@ pub(crate) struct App {
     pub(crate) verified_at: Mutex<Option<Timestamp>>,
     /// What was changed just now.
     pub(crate) changes: Changes,
+    /// Who waits for contacts.
+    pub(crate) desks: Desks,
     /// Who was changed just now.
     changed_users: broadcast::Sender<UserId>,
     runs: Runs,
@@ -153,6 +161,7 @@ impl App {
             imports: Arc::new(Semaphore::new(api.settings.max_imports)),
             verified_at: Mutex::default(),
             changes: Changes::default(),
+            desks: Desks::default(),
             changed_users: broadcast::channel(64).0,
             runs: Runs(std::array::from_fn(|_| Arc::default())),
             work: TaskTracker::new(),
@@ -194,6 +203,11 @@ impl App {
                 Err(Problem::internal())
             }
         }
+    }
+
+    /// Runs something beside the requests, for as long as the daemon does.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.work.spawn(work);
     }
 
     pub(crate) fn new_id(&self) -> Uuid {

@@ -33,6 +33,7 @@ pub mod lists;
 pub mod notes;
 pub mod opt_outs;
 mod outcomes;
+pub mod planning;
 mod preview;
 pub mod qualifications;
 pub mod qualify;

@@ -2,6 +2,8 @@
 
 mod contact;
 
+pub use contact::ContactOutcome;
+
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use strowger_core::{

@@ -2,3 +2,4 @@
 
 mod outbound;
 mod table;
+mod work;

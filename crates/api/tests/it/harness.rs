@@ -80,6 +80,7 @@ impl TestApp {
         let (exchange, mut requests) = exchange_channel(if switchboard { 64 } else { 1 });
         let auth = Auth::new(&AuthSettings::new(SECRET.into())).unwrap();
         let mut settings = ApiSettings::new(ServerName::from("pbx1"));
+        settings.next_contact_wait = std::time::Duration::from_millis(20);
         set(&mut settings);
         let mut tasks = JoinSet::new();
         if switchboard {
