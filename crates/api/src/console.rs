@@ -9,14 +9,20 @@ mod appearance;
 mod application_data;
 mod auth;
 mod campaign_view;
+mod campaigns;
+mod contacts;
 mod dids;
 mod error;
 mod feed;
 mod flows;
+mod history;
+mod import;
+mod planning;
 mod qualifications;
 mod scripts;
 mod shape;
 mod users;
+mod work;
 
 use axum::{
     Router,
@@ -27,8 +33,9 @@ use axum::{
 use strowger_core::permission::Role;
 
 pub(crate) use self::{
+    campaigns::give_trunks,
     error::{Console, ConsoleError},
-    shape::{Answer, Caller, ConsoleProblem, Json, Path, instant, json_text, shown},
+    shape::{Answer, Caller, ConsoleProblem, Json, Path, id, instant, json_text, shown},
 };
 use crate::{middleware::deadline, state::Shared};
 
@@ -67,6 +74,11 @@ pub(crate) fn router() -> Router<Shared> {
         .merge(qualifications::router())
         .merge(flows::router())
         .merge(dids::router())
+        .merge(campaigns::router())
+        .merge(contacts::router())
+        .merge(history::router())
+        .merge(work::router())
+        .merge(planning::router())
         .layer(DefaultBodyLimit::max(BODY))
         .merge(appearance::router())
         .layer(from_fn(deadline))

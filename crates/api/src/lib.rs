@@ -26,6 +26,7 @@ mod changes;
 mod console;
 mod exchange;
 mod guard;
+mod handing;
 mod input;
 mod middleware;
 mod picture;

@@ -20,9 +20,9 @@ use crate::{
     problem::Problem,
     routes::{
         activity_types, agent_profiles, agents, api_keys, asked, audit, board, callbacks,
-        caller_ids, calls, campaigns, consents, contacts, dids, dnc, flows, health, ledger, lists,
-        locks, login, opt_outs, password, qualifications, queues, scripts, sites, stream, trunks,
-        user_groups, users,
+        caller_ids, calls, campaigns, cards, consents, contacts, desk, dids, dnc, flows, handling,
+        health, ledger, lists, locks, login, opt_outs, password, planning, qualifications, queues,
+        scripts, sites, stream, trunks, user_groups, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -114,7 +114,22 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(password::change))
         .routes(routes!(trunks::list, trunks::create))
         .routes(routes!(campaigns::list, campaigns::create))
-        .routes(routes!(campaigns::show, campaigns::change))
+        .routes(routes!(campaigns::show, campaigns::change, desk::delete))
+        .routes(routes!(desk::show, desk::save))
+        .routes(routes!(cards::list, cards::create))
+        .routes(routes!(cards::show, cards::change))
+        .routes(routes!(handling::lock, handling::unlock))
+        .routes(routes!(handling::qualify))
+        .routes(routes!(handling::notes, handling::add_note))
+        .routes(routes!(handling::calls))
+        .routes(routes!(handling::next))
+        .routes(routes!(
+            planning::list,
+            planning::create,
+            planning::delete_all
+        ))
+        .routes(routes!(planning::change, planning::delete))
+        .routes(routes!(planning::delete_several))
         .routes(routes!(campaigns::set_agents))
         .routes(routes!(campaigns::start))
         .routes(routes!(campaigns::pause))
@@ -214,6 +229,7 @@ fn all() -> OpenApiRouter<Shared> {
     let slow = OpenApiRouter::new()
         .routes(routes!(contacts::import))
         .merge(many)
+        .routes(routes!(cards::delete))
         .routes(routes!(dnc::import::import))
         .routes(routes!(ledger::export::export))
         .routes(routes!(ledger::verify))

@@ -4,6 +4,7 @@ use std::{
     fmt,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::Arc,
+    time::Duration,
 };
 
 use ipnet::IpNet;
@@ -22,7 +23,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::{auth::Auth, changes::Changes, exchange::ExchangeHandle, problem::Problem};
+use crate::{
+    auth::Auth, changes::Changes, exchange::ExchangeHandle, handing::Desks, problem::Problem,
+};
 
 /// Reads the clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -80,6 +83,8 @@ pub struct ApiSettings {
     pub servers: Vec<ServerName>,
     /// Most live connections at once.
     pub max_streams: usize,
+    /// How long somebody who asks for the next contact waits for one.
+    pub next_contact_wait: Duration,
     /// Most imports at once.
     pub max_imports: usize,
     /// Longest body of an import in bytes.
@@ -97,6 +102,7 @@ impl ApiSettings {
             default_server: server.clone(),
             servers: vec![server],
             max_streams: 2_000,
+            next_contact_wait: Duration::from_secs(12),
             max_imports: 2,
             max_import_bytes: 100 * 1024 * 1024,
             open_metrics_on_loopback: false,
@@ -140,6 +146,8 @@ pub(crate) struct App {
     pub(crate) pages: Arc<Semaphore>,
     /// What was changed just now.
     pub(crate) changes: Changes,
+    /// Who waits for contacts.
+    pub(crate) desks: Desks,
     /// Who was changed just now.
     changed_users: broadcast::Sender<UserId>,
     /// The logins that ended just now.
@@ -198,6 +206,7 @@ impl App {
             verified_at: Mutex::default(),
             pages: Arc::new(Semaphore::new(2)),
             changes: Changes::default(),
+            desks: Desks::default(),
             changed_users: broadcast::channel(64).0,
             ended_logins: broadcast::channel(64).0,
             runs: Runs(std::array::from_fn(|_| Arc::default())),
@@ -285,6 +294,11 @@ impl App {
             Ok(())
         };
         self.finish(Box::pin(work)).await
+    }
+
+    /// Runs something beside the requests, for as long as the daemon does.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.work.spawn(work);
     }
 
     pub(crate) fn new_id(&self) -> Uuid {

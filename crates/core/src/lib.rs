@@ -36,6 +36,7 @@ pub mod live;
 pub mod pacing;
 pub mod permission;
 pub mod phone;
+pub mod planning;
 pub mod record;
 pub mod retry;
 pub mod statistics;

@@ -9,19 +9,19 @@ use axum::body::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use jiff::civil::Weekday;
 use serde::{Deserialize as _, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use strowger_core::{
     campaign::{CampaignState, DialingMode, MachineAction},
     compliance::OwnRules,
     ids::{CampaignId, UserId},
-    lists::filter::{Action, Filter, Operator},
     retry::RetryRule,
 };
 use strowger_store::{campaigns::Campaign, views::CampaignExtras};
 
-use super::{Answer, ConsoleProblem, instant};
+use super::{Answer, ConsoleProblem, campaigns::rules, instant};
 use crate::{
     problem::Problem,
+    routes::campaigns::CampaignBody,
     state::{App, Shared},
 };
 
@@ -73,6 +73,9 @@ pub(crate) struct CampaignHead {
     created_at: String,
     updated_at: String,
     assigned_user_ids: Vec<String>,
+    /// What the console sent itself, where that still means what the campaign is set to.
+    #[serde(skip)]
+    sent: Map<String, Value>,
 }
 
 /// A day of the week of a campaign.
@@ -88,6 +91,8 @@ struct Day {
 
 impl CampaignHead {
     fn new(campaign: Campaign, extras: CampaignExtras, is_active: bool) -> Self {
+        let sent = sent(&campaign, &extras);
+        let region = campaign.default_region;
         let s = campaign.settings;
         let own = OwnRules::deserialize(&s.schedule).unwrap_or_default();
         let schedule = week(&own);
@@ -106,7 +111,10 @@ impl CampaignHead {
             description: campaign.description,
             script_id: extras.script_id,
             qualification_group_id: extras.qualification_group_id,
-            caller_id: s.caller_id.map(String::from).unwrap_or_default(),
+            caller_id: s
+                .caller_id
+                .map(|number| number.dialed_in(&region))
+                .unwrap_or_default(),
             is_active,
             dialing_mode: mode(s.mode),
             priority: s.priority,
@@ -115,10 +123,11 @@ impl CampaignHead {
             calling_days,
             calling_start_time,
             calling_end_time,
-            max_abandon_rate: s.pacing.abandon_limit * 100.0,
+            // Without what a fraction cannot say exactly.
+            max_abandon_rate: (s.pacing.abandon_limit * 10_000.0).round() / 100.0,
             pace_factor: s.ratio,
             min_agents_before_start: extras.min_agents,
-            retry_attempts: longest.map_or(0, |rule| rule.max_attempts),
+            retry_attempts: longest.map_or(0, |rule| rule.max_attempts.saturating_sub(1)),
             retry_intervals: longest.map(minutes).unwrap_or_default(),
             retry_on_status: s.retry.0.keys().map(ToString::to_string).collect(),
             amd_enabled: s.amd,
@@ -133,8 +142,12 @@ impl CampaignHead {
             wrap_up_time: s.wrap_up_s,
             max_call_duration: extras.max_call_s,
             quotas_enabled: extras.quotas_enabled,
-            quota_rules: quotas(&extras.quotas),
-            filter_rules: filters(&s.filters),
+            quota_rules: rules::quota_rules(
+                &Vec::deserialize(&extras.quotas).unwrap_or_default(),
+                extras.console.get("quotas"),
+                &region,
+            ),
+            filter_rules: rules::filter_rules(&s.filters),
             unlock_timeouts_enabled: extras.unlock_after_min > 0,
             unlock_timeout_minutes: if extras.unlock_after_min > 0 {
                 extras.unlock_after_min
@@ -145,6 +158,7 @@ impl CampaignHead {
             created_at: instant(extras.created_at),
             updated_at: instant(extras.updated_at),
             assigned_user_ids: extras.agents,
+            sent,
         }
     }
 
@@ -160,11 +174,16 @@ impl CampaignHead {
     }
 
     /// Its JSON up to its contacts: `{…,"contacts":[`.
-    fn open(&self) -> Answer<String> {
-        let mut text = serde_json::to_string(self).map_err(|error| {
+    pub(crate) fn open(&self) -> Answer<String> {
+        let failed = |error: serde_json::Error| {
             tracing::error!(%error, "A campaign cannot be written as JSON");
             Problem::internal()
-        })?;
+        };
+        let mut value = serde_json::to_value(self).map_err(failed)?;
+        for (name, sent) in &self.sent {
+            value[name] = sent.clone();
+        }
+        let mut text = value.to_string();
         text.pop();
         text.push_str(",\"contacts\":[");
         Ok(text)
@@ -220,59 +239,30 @@ fn week(own: &OwnRules) -> Vec<Day> {
         .collect()
 }
 
-/// The console's name of a field of a contact.
-pub(crate) fn field_name(field: &str) -> &str {
-    match field {
-        "postal_code" => "postalCode",
-        "first_name" => "firstName",
-        "last_name" => "lastName",
-        other => other.strip_prefix("custom.").unwrap_or(other),
-    }
-}
-
-fn quotas(rows: &Value) -> Vec<Value> {
-    let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
-    rows.as_array()
-        .into_iter()
+/// What the console sent, of the groups that still mean what the campaign is set to.
+fn sent(campaign: &Campaign, extras: &CampaignExtras) -> Map<String, Value> {
+    let Some(kept) = extras.console.as_object().filter(|kept| !kept.is_empty()) else {
+        return Map::new();
+    };
+    let body = serde_json::to_value(CampaignBody::from(campaign.clone())).unwrap_or_default();
+    let unlock = u32::try_from(extras.unlock_after_min).unwrap_or_default();
+    let still = kept
+        .iter()
+        .filter(|(group, kept)| kept.get("means") == Some(&rules::means(group, &body, unlock)));
+    still
+        .filter_map(|(_, kept)| kept.get("sent")?.as_object())
         .flatten()
-        .map(|row| {
-            json!({
-                "id": text(row, "id"),
-                "contactField": field_name(&text(row, "field")),
-                "operator": text(row, "operator").replace('-', "_"),
-                "value": text(row, "value"),
-                "limit": row["target"],
-                "currentCount": row["reached"],
-            })
-        })
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
 
-/// Filters that the console can show: it knows four operators, and one value each.
-fn filters(filters: &Value) -> Vec<Value> {
-    let filters = Vec::<Filter>::deserialize(filters).unwrap_or_default();
-    (1..)
-        .zip(filters)
-        .filter_map(|(number, filter)| {
-            let operator = match filter.operator {
-                Operator::Eq => "equals",
-                Operator::StartsWith => "starts_with",
-                Operator::Contains => "contains",
-                Operator::Exists => "is_not_empty",
-                Operator::Ne | Operator::In | Operator::Lt | Operator::Gt => return None,
-            };
-            Some(json!({
-                "id": format!("fr-{number}"),
-                "type": match filter.action {
-                    Action::Include => "include",
-                    Action::Exclude => "exclude",
-                },
-                "contactField": field_name(&filter.field),
-                "operator": operator,
-                "value": filter.values.first().cloned().unwrap_or_default(),
-            }))
-        })
-        .collect()
+/// A campaign is active to the console while it dials, or would if its list held somebody.
+pub(crate) const fn is_active(state: CampaignState) -> bool {
+    match state {
+        CampaignState::Running | CampaignState::Finished => true,
+        CampaignState::Stopped | CampaignState::Paused | CampaignState::Draining => false,
+    }
 }
 
 /// Campaigns without their contacts, in the order of their ids.
@@ -294,7 +284,7 @@ pub(crate) async fn campaign_heads(
         // One that was deleted in between has none.
         let own = extras.remove(id.as_str())?;
         let live = app.api.hub.campaign(id).map(|view| view.state);
-        let is_active = live.unwrap_or(campaign.state) == CampaignState::Running;
+        let is_active = is_active(live.unwrap_or(campaign.state));
         Some(CampaignHead::new(campaign, own, is_active))
     });
     Ok(heads.collect())
@@ -361,6 +351,8 @@ pub(crate) async fn campaign_view(app: &App, id: &CampaignId, most: u32) -> Answ
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -377,20 +369,5 @@ mod tests {
         assert!(!days[1].active);
         assert_eq!((days[6].day_of_week, &*days[6].end_time), (7, "23:59"));
         assert!(week(&OwnRules::default()).iter().all(|day| day.active));
-    }
-
-    #[test]
-    fn filters_that_the_console_does_not_know_are_not_shown_as_others() {
-        let shown = filters(&json!([
-            {"action": "exclude", "field": "custom.ville", "operator": "contains", "values": ["Paris"]},
-            {"action": "include", "field": "attempts", "operator": "lt", "values": ["3"]},
-        ]));
-        assert_eq!(
-            shown,
-            [
-                json!({"id": "fr-1", "type": "exclude", "contactField": "ville",
-                    "operator": "contains", "value": "Paris"})
-            ]
-        );
     }
 }

@@ -142,6 +142,12 @@ pub(crate) async fn shown(
     Ok(json_text(status, line))
 }
 
+/// An id of the path. One that no such thing can have names none.
+pub(crate) fn id<T: std::str::FromStr>(text: String, what: &str) -> Answer<T> {
+    text.parse()
+        .map_err(|_| Problem::not_found(format!("there is no such {what}")).into())
+}
+
 /// An instant as the console reads it: UTC with milliseconds, `2026-11-21T09:00:00.000Z`.
 pub(crate) fn instant(at: Timestamp) -> String {
     let mut text = String::with_capacity(24);

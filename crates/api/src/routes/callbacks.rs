@@ -175,8 +175,6 @@ pub(crate) async fn create(
     Body(body): Body<CallbackBody>,
 ) -> Result<(StatusCode, Json<Data<CallbackView>>), Problem> {
     let mut check = Check::default();
-    when(&mut check, body.due_at, app.now());
-    check.text("note", &body.note, 2_000);
     let other = body
         .agent_id
         .as_ref()
@@ -194,10 +192,46 @@ pub(crate) async fn create(
         note: body.note,
         by: caller.id().clone(),
     };
-    caller.store(&app).create_callback(&new, app.now()).await?;
-    let callback = app.api.store.callback(new.id).await?;
-    let callback = callback.ok_or_else(Problem::internal)?;
+    let callback = promise(&app, &caller.store(&app), new).await?;
     Ok((StatusCode::CREATED, Data::of(callback.into())))
+}
+
+/// Promises a call.
+pub(crate) async fn promise(
+    app: &App,
+    store: &Store,
+    new: NewCallback,
+) -> Result<Callback, Problem> {
+    let mut check = Check::default();
+    when(&mut check, new.due_at, app.now());
+    check.text("note", &new.note, 2_000);
+    check.done()?;
+    store.create_callback(&new, app.now()).await?;
+    let callback = app.api.store.callback(new.id).await?;
+    callback.ok_or_else(Problem::internal)
+}
+
+/// Ends a promise that is pending: it was kept, or is taken back.
+pub(crate) async fn end(
+    app: &App,
+    caller: &May<WorkAsAgent>,
+    id: CallbackId,
+    is_kept: bool,
+) -> Result<Callback, Problem> {
+    find(app, caller, id).await?;
+    let store = caller.store(app);
+    let done = if is_kept {
+        store.keep_callback(id, app.now()).await?
+    } else {
+        store.cancel_callback(id, app.now()).await?
+    };
+    let callback = find(app, caller, id).await?;
+    // Said again, it is no error.
+    if done || callback.state == if is_kept { "done" } else { "cancelled" } {
+        Ok(callback)
+    } else {
+        Err(Problem::conflict("the callback is not pending any more"))
+    }
 }
 
 /// Change a callback
@@ -272,10 +306,6 @@ pub(crate) async fn cancel(
     State(app): State<Shared>,
     Path(id): Path<CallbackId>,
 ) -> Result<Json<Done>, Problem> {
-    find(&app, &caller, id).await?;
-    if caller.store(&app).cancel_callback(id, app.now()).await? {
-        Ok(Done::ok())
-    } else {
-        Err(Problem::conflict("the callback is not pending any more"))
-    }
+    end(&app, &caller, id, false).await?;
+    Ok(Done::ok())
 }

@@ -3,4 +3,6 @@
 mod bench;
 mod centre;
 mod everything;
+mod outbound;
 mod table;
+mod work;

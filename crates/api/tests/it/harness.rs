@@ -93,6 +93,7 @@ impl TestApp {
         set_auth(&mut auth);
         let auth = Auth::new(&auth).unwrap();
         let mut settings = ApiSettings::new(ServerName::from("pbx1"));
+        settings.next_contact_wait = std::time::Duration::from_millis(20);
         set(&mut settings);
         let mut tasks = JoinSet::new();
         if switchboard {

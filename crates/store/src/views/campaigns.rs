@@ -36,6 +36,8 @@ pub struct CampaignExtras {
     pub updated_at: Timestamp,
     /// Those who work for it, in the order of their ids.
     pub agents: Vec<String>,
+    /// What a console sent that nothing else says.
+    pub console: Value,
     /// Its quotas: `id`, `field`, `operator`, `value`, `target`, `reached`.
     pub quotas: Value,
 }
@@ -50,7 +52,7 @@ impl Store {
         let rows = sqlx::query!(
             r#"SELECT c.id, c.script_id, c.qualification_group_id, c.min_agents, c.max_call_s,
                       c.recording_beep, c.quotas_enabled, c.unlock_after_min, c.unreachable_limit,
-                      c.created_at, c.updated_at,
+                      c.created_at, c.updated_at, c.console,
                       ARRAY(SELECT user_id FROM campaign_agents WHERE campaign_id = c.id ORDER BY user_id) AS "agents!",
                       coalesce((SELECT jsonb_agg(jsonb_build_object('id', q.id, 'field', q.field, 'operator', q.operator,
                                     'value', q.value, 'target', q.target, 'reached', q.reached) ORDER BY q.field, q.value)
@@ -75,6 +77,7 @@ impl Store {
                 created_at: timestamp(row.created_at),
                 updated_at: timestamp(row.updated_at),
                 agents: row.agents,
+                console: row.console,
                 quotas: row.quotas,
             })
             .collect())
