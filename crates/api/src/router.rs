@@ -6,6 +6,7 @@ use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
     middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse as _, Response},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::{
@@ -21,7 +22,7 @@ use crate::{
     routes::{
         agents, asked, audit, board, callbacks, caller_ids, calls, campaigns, consents, contacts,
         dids, dnc, flows, health, ledger, lists, login, opt_outs, password, qualifications, queues,
-        stream, trunks, users,
+        stream, supervision, trunks, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -72,12 +73,18 @@ async fn document(State(_): State<Shared>) -> Json<utoipa::openapi::OpenApi> {
     Json(openapi())
 }
 
-async fn no_such_route(request: Request) -> Problem {
-    let path: String = request.uri().path().chars().take(200).collect();
+async fn no_such_route(State(app): State<Shared>, request: Request) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    if let Some(front) = &app.front
+        && let Some(response) = front.serve(request).await
+    {
+        return response;
+    }
+    let path: String = uri.path().chars().take(200).collect();
     Problem::not_found(format!(
-        "there is no route {} {path}: see /api/v1/openapi.json",
-        request.method()
+        "there is no route {method} {path}: see /api/v1/openapi.json"
     ))
+    .into_response()
 }
 
 async fn no_such_method() -> Problem {
@@ -124,6 +131,10 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(agents::make_ready))
         .routes(routes!(agents::make_pause))
         .routes(routes!(agents::make_log_out))
+        .routes(routes!(supervision::listen))
+        .routes(routes!(supervision::coach))
+        .routes(routes!(supervision::barge))
+        .routes(routes!(supervision::stop))
         .routes(routes!(calls::hang_up))
         .routes(routes!(calls::records))
         .routes(routes!(lists::list, lists::create))
@@ -159,6 +170,7 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .routes(routes!(document))
+        .routes(routes!(board::home))
         .routes(routes!(board::board))
         .layer(DefaultBodyLimit::max(BODY));
     let login = OpenApiRouter::new()

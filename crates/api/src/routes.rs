@@ -22,5 +22,6 @@ pub(crate) mod password;
 pub(crate) mod qualifications;
 pub(crate) mod queues;
 pub(crate) mod stream;
+pub(crate) mod supervision;
 pub(crate) mod trunks;
 pub(crate) mod users;

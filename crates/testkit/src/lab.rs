@@ -6,6 +6,7 @@
 
 mod asterisk;
 mod client;
+mod console;
 mod crash;
 mod daemon;
 mod dialing;
@@ -14,6 +15,7 @@ mod protocols;
 mod restart;
 
 pub use asterisk::Asterisk;
+pub use console::console;
 pub use crash::crash;
 pub use daemon::{Daemon, Launch};
 pub use dialing::{Dialing, run};

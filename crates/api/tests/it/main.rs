@@ -9,9 +9,11 @@
 mod caller_ids;
 mod campaigns;
 mod compliance;
+mod console;
 mod contacts;
 mod document;
 mod flows;
+mod front;
 mod harness;
 mod lists;
 mod login;

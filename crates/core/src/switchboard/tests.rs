@@ -12,5 +12,6 @@ mod outbound;
 mod predictive;
 mod properties;
 mod restart;
+mod supervision;
 mod trunks;
 mod world;

@@ -1,0 +1,253 @@
+//! One socket of the console.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Bytes,
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, rejection::WebSocketUpgradeRejection},
+    },
+    http::HeaderMap,
+    response::Response,
+};
+use futures_util::SinkExt as _;
+use serde::Deserialize;
+use strowger_core::ids::UserId;
+use strowger_store::users::User;
+use tokio::{
+    sync::{OwnedSemaphorePermit, broadcast, broadcast::error::RecvError},
+    time::{Instant, MissedTickBehavior},
+};
+
+use super::{Frame, Live, Say, board, heard, presence::Seat};
+use crate::{
+    console::Answer,
+    guard::{authenticate, bearer},
+    input::Query,
+    problem::Problem,
+    state::Shared,
+};
+
+/// How often a console is asked whether it is still there.
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// One that says nothing for so long has gone: two pings were not answered.
+const SILENT_FOR: Duration = Duration::from_secs(65);
+
+/// What is not taken within this time ends the connection.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether the user may still be here.
+const CHECK_EVERY: Duration = Duration::from_mins(1);
+
+/// Largest message from a console.
+const MAX_MESSAGE: usize = 16 * 1024;
+
+/// Most messages of a console between two pings of ours.
+const MAX_MESSAGES: u32 = 150;
+
+mod close {
+    pub(super) const GOING_AWAY: u16 = 1001;
+    pub(super) const TOO_MUCH: u16 = 1008;
+    pub(super) const TOO_SLOW: u16 = 1013;
+    pub(super) const LOGGED_OUT: u16 = 4001;
+    pub(super) const EXPIRED: u16 = 4401;
+    pub(super) const NO_LONGER_ALLOWED: u16 = 4403;
+}
+
+/// How the console shows who it is: browsers cannot set headers here.
+#[derive(Deserialize)]
+pub(crate) struct Shown {
+    token: Option<String>,
+}
+
+/// `GET /api/?token=…`: the console's socket.
+pub(crate) async fn connect(
+    State(app): State<Shared>,
+    Query(shown): Query<Shown>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Answer<Response> {
+    let token = shown.token.or_else(|| bearer(&headers).map(str::to_owned));
+    let token = token.ok_or_else(|| Problem::unauthenticated("give the token as ?token="))?;
+    let changed = app.changed_users();
+    let (user, expires) = authenticate(&app, &token).await?;
+    let upgrade = upgrade.map_err(|_| {
+        Problem::malformed("this address speaks WebSocket: connect to it with ws:// or wss://")
+    })?;
+    let permit = app.streams.clone().try_acquire_owned();
+    let permit = permit.map_err(|_| {
+        Problem::unavailable("busy", "there are too many consoles: close another one", 30)
+    })?;
+    let seconds = u64::try_from(expires - app.now().as_second()).unwrap_or(0);
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let upgrade = upgrade
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE);
+    Ok(upgrade.on_upgrade(move |mut socket| async move {
+        let console = Console {
+            seat: Seat::take(&app, &user),
+            batches: Live::listen(&app),
+            app,
+            user,
+            until,
+            _permit: permit,
+        };
+        if let End::Close(code, reason) = console.run(&mut socket, changed).await {
+            let frame = CloseFrame {
+                code,
+                reason: Utf8Bytes::from_static(reason),
+            };
+            let _ = send(&mut socket, Message::Close(Some(frame))).await;
+        }
+    }))
+}
+
+struct Console {
+    app: Shared,
+    user: User,
+    seat: Seat,
+    batches: broadcast::Receiver<Arc<[Frame]>>,
+    until: Instant,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Why a connection ends.
+#[derive(Debug)]
+enum End {
+    /// The console closed it.
+    InOrder,
+    /// It is gone, or does not take what is sent.
+    Gone,
+    /// The console is told.
+    Close(u16, &'static str),
+}
+
+impl Console {
+    async fn run(mut self, socket: &mut WebSocket, changed: broadcast::Receiver<UserId>) -> End {
+        let end = match self.serve(socket, changed).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        self.seat.in_order = match &end {
+            End::InOrder => true,
+            End::Close(code, _) => *code == close::LOGGED_OUT,
+            End::Gone => false,
+        };
+        end
+    }
+
+    async fn serve(
+        &mut self,
+        socket: &mut WebSocket,
+        mut changed: broadcast::Receiver<UserId>,
+    ) -> Result<std::convert::Infallible, End> {
+        self.greet(socket).await?;
+        let mut ping = tokio::time::interval(PING_EVERY);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ping.reset();
+        let mut check = tokio::time::interval(CHECK_EVERY);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        check.reset();
+        let (mut heard, mut messages) = (Instant::now(), 0);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.app.api.shutdown.cancelled() => return Err(End::Close(close::GOING_AWAY, "the daemon stops")),
+                () = tokio::time::sleep_until(self.until) => return Err(End::Close(close::EXPIRED, "the login has expired")),
+                _ = ping.tick() => {
+                    if heard.elapsed() > SILENT_FOR {
+                        return Err(End::Gone);
+                    }
+                    messages = 0;
+                    send(socket, Message::Ping(Bytes::new())).await?;
+                }
+                _ = check.tick() => self.still_allowed().await?,
+                // So many at once that some are missed: this one may be among them.
+                who = changed.recv() => if who.map_or(true, |id| id == self.user.id) {
+                    self.still_allowed().await?;
+                },
+                message = socket.recv() => {
+                    heard = Instant::now();
+                    messages += 1;
+                    if messages > MAX_MESSAGES {
+                        return Err(End::Close(close::TOO_MUCH, "too many messages"));
+                    }
+                    match message {
+                        Some(Ok(Message::Text(text))) => heard::take(&self.app, &self.user, &text).await,
+                        Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
+                        Some(Ok(Message::Close(_))) => return Err(End::InOrder),
+                        Some(Err(_)) | None => return Err(End::Gone),
+                    }
+                }
+                batch = self.batches.recv() => match batch {
+                    Ok(batch) => self.pass_on(socket, &batch).await?,
+                    // What it missed cannot be made up for one by one: it comes back and reads anew.
+                    Err(RecvError::Lagged(_)) => return Err(End::Close(close::TOO_SLOW, "too slow")),
+                    Err(RecvError::Closed) => return Err(End::Gone),
+                },
+            }
+        }
+    }
+
+    /// The states of agents, and after a loss the word to read everything anew.
+    async fn greet(&self, socket: &mut WebSocket) -> Result<(), End> {
+        let agents = self.app.api.hub.agents();
+        let mut frames = board::states_for(&agents, &self.user.id, self.user.role);
+        if self.seat.missed {
+            frames.push(Frame::reload(super::Audience::User(self.user.id.clone())));
+        }
+        self.pass_on(socket, &frames).await
+    }
+
+    /// Sends what of a batch is for this one, in one write.
+    async fn pass_on(&self, socket: &mut WebSocket, batch: &[Frame]) -> Result<(), End> {
+        let (mut any, mut last) = (false, false);
+        let written = tokio::time::timeout(SEND_WITHIN, async {
+            for frame in batch {
+                if frame.to.includes(&self.user.id, self.user.role) {
+                    let (Say::Text(text) | Say::LastWord(text)) = &frame.say;
+                    socket.feed(Message::Text(text.clone())).await?;
+                    any = true;
+                    last |= matches!(frame.say, Say::LastWord(_));
+                }
+            }
+            if any {
+                socket.flush().await?;
+            }
+            Ok::<_, axum::Error>(())
+        })
+        .await;
+        match written {
+            Ok(Ok(())) if last => Err(End::Close(close::LOGGED_OUT, "logged out")),
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
+    }
+
+    async fn still_allowed(&self) -> Result<(), End> {
+        match self.app.api.store.user(&self.user.id).await {
+            Ok(Some(user)) if user.is_active && user.role == self.user.role => {
+                if user.password_hash == self.user.password_hash {
+                    Ok(())
+                } else {
+                    Err(End::Close(close::EXPIRED, "the password was changed"))
+                }
+            }
+            Ok(_) => Err(End::Close(
+                close::NO_LONGER_ALLOWED,
+                "this account is not what it was",
+            )),
+            // Nobody is thrown out because the database is away for a moment.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+async fn send(socket: &mut WebSocket, message: Message) -> Result<(), End> {
+    match tokio::time::timeout(SEND_WITHIN, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(End::Gone),
+    }
+}

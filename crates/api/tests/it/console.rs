@@ -1,0 +1,4 @@
+//! The wire contract of the console.
+
+mod live;
+mod table;
