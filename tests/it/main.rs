@@ -20,3 +20,4 @@ mod refused;
 mod starting;
 mod stopping;
 mod stream;
+mod supervision;

@@ -2,7 +2,11 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use strowger_core::{ids::UserId, permission::Role, switchboard::Command};
+use strowger_core::{
+    ids::UserId,
+    permission::{Permission, Role},
+    switchboard::Command,
+};
 use strowger_store::users::User;
 
 use super::{
@@ -12,7 +16,6 @@ use super::{
     status::{self, Wish},
 };
 use crate::{
-    guard::{ManageAgents, authorise},
     problem::Problem,
     state::{App, Shared},
 };
@@ -69,7 +72,7 @@ pub(super) async fn take(app: &Shared, user: &User, text: &str) {
     let Some(said) = Said::of(&message) else {
         return;
     };
-    let supervises = authorise::<ManageAgents>(user).is_ok();
+    let supervises = user.role.may(Permission::ManageAgents);
     match said {
         Said::Status(status) => {
             if let Err(problem) = change_status(app, user, status).await {

@@ -7,6 +7,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use strowger_core::{
@@ -89,6 +90,8 @@ pub(super) struct Seat {
     pub(super) missed: bool,
     /// This one was closed in order.
     pub(super) in_order: bool,
+    /// The login has ended: the agent leaves at once if this was their last socket.
+    pub(super) for_good: bool,
 }
 
 impl Seat {
@@ -108,6 +111,7 @@ impl Seat {
             user: user.clone(),
             missed,
             in_order: false,
+            for_good: false,
         }
     }
 }
@@ -119,11 +123,16 @@ impl Drop for Seat {
             return;
         };
         let (app, user) = (Arc::clone(&self.app), self.user.clone());
+        let grace = if self.for_good {
+            Duration::ZERO
+        } else {
+            app.api.settings.console_grace
+        };
         tokio::spawn(async move {
             tokio::select! {
                 // Agents stay at their stations while the daemon restarts.
                 () = app.api.shutdown.cancelled() => return,
-                () = tokio::time::sleep(app.api.settings.console_grace) => {}
+                () = tokio::time::sleep(grace) => {}
             }
             if app.console.presence.forget(&user.id, departure) && user.role == Role::Agent {
                 end(&app, &user.id).await;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use strowger_realtime::Start;
+use strowger_realtime::{Start, Subscription};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -23,7 +23,9 @@ const WANTED: usize = 1_024;
 pub(super) fn start(app: &Shared) {
     let (wanted, queue) = mpsc::channel(WANTED);
     tokio::spawn(records::run(Arc::clone(app), queue));
-    tokio::spawn(records::watch(Arc::clone(app), wanted.clone()));
+    // From before the first console is told the states: nothing that comes after is missed.
+    let (changes, records) = (app.api.hub.subscribe(None), app.changes.watch());
+    tokio::spawn(records::watch(Arc::clone(app), records, wanted.clone()));
     let app = Arc::clone(app);
     tokio::spawn(async move {
         let pump = Pump {
@@ -31,7 +33,7 @@ pub(super) fn start(app: &Shared) {
             frames: Vec::new(),
             wanted,
         };
-        pump.run(app).await;
+        pump.run(app, changes).await;
     });
 }
 
@@ -42,8 +44,7 @@ struct Pump {
 }
 
 impl Pump {
-    async fn run(mut self, app: Shared) {
-        let mut changes = app.api.hub.subscribe(None);
+    async fn run(mut self, app: Shared, mut changes: Subscription) {
         if let Start::Snapshot(snapshot) = &changes.start {
             // Whoever connects is told the states; only what changes from now on is news.
             self.board.reset(snapshot, app.now(), &mut News::default());

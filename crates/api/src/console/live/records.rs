@@ -66,8 +66,11 @@ impl Key {
 }
 
 /// Passes the changes of records on.
-pub(super) async fn watch(app: Shared, wanted: mpsc::Sender<Wanted>) {
-    let mut changes = app.changes.watch();
+pub(super) async fn watch(
+    app: Shared,
+    mut changes: broadcast::Receiver<Changed>,
+    wanted: mpsc::Sender<Wanted>,
+) {
     loop {
         let change = tokio::select! {
             () = app.api.shutdown.cancelled() => return,

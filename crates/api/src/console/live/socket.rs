@@ -130,11 +130,8 @@ impl Console {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        self.seat.in_order = match &end {
-            End::InOrder => true,
-            End::Close(code, _) => *code == close::LOGGED_OUT,
-            End::Gone => false,
-        };
+        self.seat.for_good = matches!(&end, End::Close(close::LOGGED_OUT, _));
+        self.seat.in_order = self.seat.for_good || matches!(&end, End::InOrder);
         end
     }
 
