@@ -101,7 +101,7 @@ pub async fn plant(
         bail!("there is a user \"admin\" already: seed an empty database");
     }
     let password = daemon::new_secret();
-    let hash = daemon::hash_password(&password).await?;
+    let hash = daemon::hash_password("admin", &password, 8).await?;
     let user = |login_id: String, role: Role, first_name: &str, last_name: String| User {
         id: UserId::generate(daemon::new_id()),
         login_id,

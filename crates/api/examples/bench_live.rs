@@ -31,10 +31,10 @@ use strowger_core::{
     ids::{AgentSessionId, UserId},
     live::{AgentView, Change},
     permission::Role,
-    time::Timestamp,
+    time::{Timestamp, after},
 };
 use strowger_realtime::Hub;
-use strowger_store::{Store, users::User};
+use strowger_store::{Store, login_sessions::NewLogin, users::User};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -165,7 +165,18 @@ async fn main() -> Result<(), Failure> {
     let auth = Auth::new(&AuthSettings::new(
         "an example of thirty-two bytes!!".into(),
     ))?;
-    let token = auth.issue(&supervisor, Timestamp::now(), Uuid::nil())?.text;
+    let (session, now) = (Uuid::new_v4(), Timestamp::now());
+    let login = NewLogin {
+        id: session,
+        user: &supervisor.id,
+        refresh_hash: [0; 32],
+        peer: None,
+        user_agent: "bench",
+        expires_at: after(now, 86_400_000),
+        now,
+    };
+    store.open_login(&login, false).await?;
+    let token = auth.issue(&supervisor, session, now, Uuid::nil())?.text;
     let hub = Hub::new("bench".to_owned());
     let router = strowger_api::router(state(store, &hub, &auth));
     let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -30,13 +30,14 @@ mod front;
 mod guard;
 mod input;
 mod middleware;
+mod picture;
 mod problem;
 mod reply;
 mod router;
 mod routes;
 mod state;
 
-pub use auth::{Auth, AuthError, AuthSettings};
+pub use auth::{Auth, AuthError, AuthSettings, SigningKey};
 pub use exchange::{ExchangeError, ExchangeHandle, Request, exchange_channel};
 pub use front::{FrontError, FrontSettings};
 pub use problem::{FieldError, Problem, ProblemBody};

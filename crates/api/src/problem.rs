@@ -31,6 +31,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     findings: Vec<Finding>,
     retry_after_s: Option<u64>,
+    challenge_token: Option<String>,
 }
 
 /// The body of a problem.
@@ -58,6 +59,9 @@ pub struct ProblemBody {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub findings: Vec<Finding>,
+    /// With `mfa_required`: what POST /api/v1/auth/mfa wants besides the code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub challenge_token: Option<String>,
 }
 
 impl Problem {
@@ -69,6 +73,7 @@ impl Problem {
             errors: Vec::new(),
             findings: Vec::new(),
             retry_after_s: None,
+            challenge_token: None,
         }
     }
 
@@ -80,6 +85,18 @@ impl Problem {
     /// Nobody is logged in, or no longer.
     pub fn unauthenticated(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+    }
+
+    /// The password is right, and a code is asked for as well.
+    pub fn mfa_required(challenge_token: String) -> Self {
+        Self {
+            challenge_token: Some(challenge_token),
+            ..Self::new(
+                StatusCode::UNAUTHORIZED,
+                "mfa_required",
+                "now send the code of the authenticator app and challenge_token to POST /api/v1/auth/mfa",
+            )
+        }
     }
 
     /// Not for this role.
@@ -193,6 +210,11 @@ impl Problem {
         self
     }
 
+    /// The kind for programs.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -215,6 +237,7 @@ impl Problem {
             code: self.code,
             errors: self.errors.clone(),
             findings: self.findings.clone(),
+            challenge_token: self.challenge_token.clone(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! One module per area.
 
+pub(crate) mod agent_profiles;
 pub(crate) mod agents;
+pub(crate) mod api_keys;
 pub(crate) mod asked;
 pub(crate) mod audit;
 pub(crate) mod board;
@@ -21,7 +23,9 @@ pub(crate) mod opt_outs;
 pub(crate) mod password;
 pub(crate) mod qualifications;
 pub(crate) mod queues;
+pub(crate) mod sites;
 pub(crate) mod stream;
 pub(crate) mod supervision;
 pub(crate) mod trunks;
+pub(crate) mod user_groups;
 pub(crate) mod users;

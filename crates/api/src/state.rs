@@ -16,7 +16,7 @@ use strowger_core::{
     time::Timestamp,
 };
 use strowger_realtime::Hub;
-use strowger_store::Store;
+use strowger_store::{Store, login_sessions::LoginEnd};
 use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
@@ -137,6 +137,17 @@ pub struct ExchangeStatus {
     pub servers: Vec<(ServerName, bool)>,
 }
 
+/// A login has ended: for the live connections that were made with it.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionEnded {
+    /// The login.
+    pub(crate) session: Uuid,
+    /// Whose.
+    pub(crate) user: UserId,
+    /// Why.
+    pub(crate) cause: LoginEnd,
+}
+
 /// [`ApiState`] with what the routes share among themselves.
 #[derive(Debug)]
 pub(crate) struct App {
@@ -154,6 +165,8 @@ pub(crate) struct App {
     pub(crate) front: Option<Front>,
     /// Who was changed just now.
     changed_users: broadcast::Sender<UserId>,
+    /// The logins that ended just now.
+    ended_logins: broadcast::Sender<SessionEnded>,
     runs: Runs,
     work: TaskTracker,
 }
@@ -185,6 +198,7 @@ impl App {
             console: Live::new(api.hub.clone()),
             front: api.settings.front.clone().map(Front::new),
             changed_users: broadcast::channel(64).0,
+            ended_logins: broadcast::channel(64).0,
             runs: Runs(std::array::from_fn(|_| Arc::default())),
             work: TaskTracker::new(),
             api,
@@ -199,6 +213,22 @@ impl App {
     pub(crate) fn user_changed(&self, id: &UserId) {
         // An error only says that nobody watches.
         let _ = self.changed_users.send(id.clone());
+    }
+
+    /// Has the live connections of logins end, wherever they are.
+    pub(crate) fn logins_ended(&self, user: &UserId, sessions: &[Uuid], cause: LoginEnd) {
+        for session in sessions {
+            let _ = self.ended_logins.send(SessionEnded {
+                session: *session,
+                user: user.clone(),
+                cause,
+            });
+        }
+    }
+
+    /// The logins that end from now on.
+    pub(crate) fn ended_logins(&self) -> broadcast::Receiver<SessionEnded> {
+        self.ended_logins.subscribe()
     }
 
     /// Who is changed from now on.

@@ -9,6 +9,31 @@ use crate::{
     convert::{timestamp, utc},
 };
 
+/// Who changes something, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// Who; none is the system itself.
+    pub actor: Option<&'a UserId>,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl By<'_> {
+    /// Notes a change, in the transaction that makes it: see [`record()`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn record(
+        &self,
+        db: &mut PgConnection,
+        action: &str,
+        subject: &str,
+        change: &Value,
+    ) -> Result<(), Error> {
+        record(db, self.actor, action, subject, change, self.now).await
+    }
+}
+
 /// Notes a change, in the transaction that makes it.
 ///
 /// `action` is a word such as `consent.given`, `subject` what was changed, such as the id of a

@@ -8,8 +8,10 @@
 //! [`cluster`] runs a private PostgreSQL server when none is configured.
 #![forbid(unsafe_code)]
 
+pub mod agent_profiles;
 pub mod agents;
 pub mod amd;
+pub mod api_keys;
 pub mod attempts;
 pub mod audit;
 pub mod callbacks;
@@ -29,14 +31,19 @@ pub mod hopper;
 pub mod inbound;
 pub mod ledger;
 pub mod lists;
+pub mod login_sessions;
+pub mod mfa;
 pub mod opt_outs;
 mod outcomes;
+pub mod password_resets;
 mod preview;
 pub mod qualifications;
 pub mod qualify;
 pub mod recycle;
 pub mod restore;
+pub mod sites;
 pub mod trunks;
+pub mod user_groups;
 pub mod users;
 mod writes;
 

@@ -1,8 +1,9 @@
 //! Records in the shapes of the console, one by one, for those who are told of changes.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use strowger_core::ids::UserId;
 
+use super::users;
 use crate::{changes::Kind, state::App};
 
 /// A record as `application-data` shows it; `None` when it is gone or cannot be read.
@@ -27,13 +28,6 @@ pub(crate) async fn view(app: &App, kind: Kind, id: &str) -> Option<Value> {
 }
 
 async fn user(app: &App, id: &str) -> Option<Value> {
-    let user = app.api.store.user(&UserId::new(id).ok()?).await.ok()??;
-    Some(json!({
-        "id": user.id,
-        "loginId": user.login_id,
-        "firstName": user.first_name,
-        "lastName": user.last_name,
-        "email": user.email,
-        "isActive": user.is_active,
-    }))
+    let wire = users::wire(app, &UserId::new(id).ok()?).await.ok()?;
+    serde_json::to_value(wire).ok()
 }

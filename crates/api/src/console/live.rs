@@ -64,20 +64,11 @@ impl Audience {
     }
 }
 
-/// What a socket is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Say {
-    /// Send this text.
-    Text(Utf8Bytes),
-    /// Send this text, then close because the login is no longer good.
-    LastWord(Utf8Bytes),
-}
-
 /// A message and whom it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Frame {
     to: Audience,
-    say: Say,
+    text: Utf8Bytes,
 }
 
 #[derive(Serialize)]
@@ -99,7 +90,7 @@ impl Frame {
     fn new<T: Serialize>(to: Audience, kind: &str, payload: T) -> Self {
         Self {
             to,
-            say: Say::Text(envelope(kind, payload)),
+            text: envelope(kind, payload),
         }
     }
 
@@ -172,15 +163,6 @@ impl Live {
                 let _ = batches.send(frames.into());
             }
         });
-    }
-
-    /// The logins of a user are no longer good: their consoles go back to the login screen.
-    pub(crate) fn force_logout(&self, user: &UserId, reason: &str) {
-        let text = envelope("forceLogout", serde_json::json!({"reason": reason}));
-        self.send(vec![Frame {
-            to: Audience::User(user.clone()),
-            say: Say::LastWord(text),
-        }]);
     }
 
     /// A message that the console shows to one user under the bell.

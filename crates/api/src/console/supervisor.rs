@@ -4,6 +4,7 @@ use axum::{Router, extract::State, routing::post};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use strowger_core::{ids::UserId, switchboard::Command, telephony::Supervision};
+use strowger_store::{login_sessions::LoginEnd, users::User};
 
 use super::{Answer, Caller, Json, live};
 use crate::{guard::ManageAgents, problem::Problem, routes::supervision::supervise, state::Shared};
@@ -46,6 +47,9 @@ impl Act {
     }
 }
 
+/// Logins that are looked at; somebody has one, and seldom a few.
+const OPEN: u32 = 500;
+
 /// The reason of a pause that a supervisor imposes: the status that consoles show.
 const PAUSE: &str = "En Pause";
 
@@ -70,8 +74,7 @@ async fn act(
             note(app, caller, "agent.pause", &id).await?;
         }
         Act::LogOut => {
-            app.console.force_logout(&id, "forced_by_supervisor");
-            live::log_out(app, &id).await;
+            throw_out(app, caller, &agent).await?;
             note(app, caller, "agent.logout", &id).await?;
         }
     }
@@ -81,6 +84,35 @@ async fn act(
         agent.display_name()
     );
     Ok(axum::Json(Message { message }))
+}
+
+/// Ends every login of an agent, and their session at the station.
+async fn throw_out(
+    app: &Shared,
+    caller: &Caller<ManageAgents>,
+    agent: &User,
+) -> Result<(), Problem> {
+    if agent.role > caller.0.user.role {
+        return Err(Problem::forbidden(format!(
+            "the role {} is above yours: ask an administrator",
+            agent.role
+        )));
+    }
+    let store = &app.api.store;
+    let mut ended = Vec::new();
+    for login in store.logins(&agent.id, OPEN).await? {
+        let by = caller.0.by(app.now());
+        if login.ended_at.is_none()
+            && store
+                .end_login(login.id, &agent.id, LoginEnd::Revoked, by)
+                .await?
+        {
+            ended.push(login.id);
+        }
+    }
+    app.logins_ended(&agent.id, &ended, LoginEnd::Revoked);
+    live::log_out(app, &agent.id).await;
+    Ok(())
 }
 
 async fn note(

@@ -15,6 +15,7 @@ mod document;
 mod flows;
 mod front;
 mod harness;
+mod identity;
 mod lists;
 mod login;
 mod roles;

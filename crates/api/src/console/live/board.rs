@@ -232,12 +232,10 @@ mod tests {
     use strowger_core::{agent::AgentState, time::after};
     use uuid::Uuid;
 
-    use super::{super::Say, status::tests::agent, *};
+    use super::{status::tests::agent, *};
 
     fn told(news: &News) -> Vec<Value> {
-        let text = |frame: &Frame| match &frame.say {
-            Say::Text(text) | Say::LastWord(text) => serde_json::from_str(text).unwrap(),
-        };
+        let text = |frame: &Frame| serde_json::from_str(&frame.text).unwrap();
         news.frames.iter().map(text).collect()
     }
 

@@ -17,7 +17,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Audience, Frame, Say};
+use super::{Audience, Frame};
 use crate::{
     changes::{Changed, Kind, What},
     console::feed,
@@ -224,12 +224,7 @@ impl Desk {
 
     fn told(&mut self, key: &Key, frames: &[Frame], now: Instant) {
         let (_, pause) = key.pace();
-        let bytes: usize = frames
-            .iter()
-            .map(|frame| match &frame.say {
-                Say::Text(text) | Say::LastWord(text) => text.len(),
-            })
-            .sum();
+        let bytes: usize = frames.iter().map(|frame| frame.text.len()).sum();
         let longer = u64::try_from(bytes / BYTES_A_SECOND).unwrap_or(u64::MAX);
         if self.rests.len() >= REMEMBERED {
             self.rests.retain(|_, until| *until > now);

@@ -14,19 +14,19 @@ use axum::{
 use futures_util::SinkExt as _;
 use serde::Deserialize;
 use strowger_core::ids::UserId;
-use strowger_store::users::User;
+use strowger_store::login_sessions::LoginEnd;
 use tokio::{
     sync::{OwnedSemaphorePermit, broadcast, broadcast::error::RecvError},
     time::{Instant, MissedTickBehavior},
 };
 
-use super::{Frame, Live, Say, board, heard, presence::Seat};
+use super::{Frame, Live, board, envelope, heard, presence::Seat};
 use crate::{
     console::Answer,
-    guard::{authenticate, bearer},
+    guard::{Access, Denied, authenticate, bearer},
     input::Query,
     problem::Problem,
-    state::Shared,
+    state::{SessionEnded, Shared},
 };
 
 /// How often a console is asked whether it is still there.
@@ -46,6 +46,9 @@ const MAX_MESSAGE: usize = 16 * 1024;
 
 /// Most messages of a console between two pings of ours.
 const MAX_MESSAGES: u32 = 150;
+
+/// Why the sockets of a login are closed that a later one took the place of.
+const REPLACED: &str = "logged in elsewhere";
 
 mod close {
     pub(super) const GOING_AWAY: u16 = 1001;
@@ -71,8 +74,11 @@ pub(crate) async fn connect(
 ) -> Answer<Response> {
     let token = shown.token.or_else(|| bearer(&headers).map(str::to_owned));
     let token = token.ok_or_else(|| Problem::unauthenticated("give the token as ?token="))?;
-    let changed = app.changed_users();
-    let (user, expires) = authenticate(&app, &token).await?;
+    let news = News {
+        changed: app.changed_users(),
+        ended: app.ended_logins(),
+    };
+    let access = authenticate(&app, &token).await?;
     let upgrade = upgrade.map_err(|_| {
         Problem::malformed("this address speaks WebSocket: connect to it with ws:// or wss://")
     })?;
@@ -80,21 +86,25 @@ pub(crate) async fn connect(
     let permit = permit.map_err(|_| {
         Problem::unavailable("busy", "there are too many consoles: close another one", 30)
     })?;
-    let seconds = u64::try_from(expires - app.now().as_second()).unwrap_or(0);
+    // A connection is made anew at least once a day, so that a key without an end needs no other case.
+    let seconds = access.expires.map_or(86_400, |expires| {
+        u64::try_from(expires - app.now().as_second()).unwrap_or(0)
+    });
     let until = Instant::now() + Duration::from_secs(seconds);
     let upgrade = upgrade
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(move |mut socket| async move {
         let console = Console {
-            seat: Seat::take(&app, &user),
+            seat: Seat::take(&app, &access.user),
             batches: Live::listen(&app),
             app,
-            user,
+            access,
+            token,
             until,
             _permit: permit,
         };
-        if let End::Close(code, reason) = console.run(&mut socket, changed).await {
+        if let End::Close(code, reason) = console.run(&mut socket, news).await {
             let frame = CloseFrame {
                 code,
                 reason: Utf8Bytes::from_static(reason),
@@ -104,9 +114,16 @@ pub(crate) async fn connect(
     }))
 }
 
+/// What may end a connection, since before its token was looked at.
+struct News {
+    changed: broadcast::Receiver<UserId>,
+    ended: broadcast::Receiver<SessionEnded>,
+}
+
 struct Console {
     app: Shared,
-    user: User,
+    access: Access,
+    token: String,
     seat: Seat,
     batches: broadcast::Receiver<Arc<[Frame]>>,
     until: Instant,
@@ -125,20 +142,23 @@ enum End {
 }
 
 impl Console {
-    async fn run(mut self, socket: &mut WebSocket, changed: broadcast::Receiver<UserId>) -> End {
-        let end = match self.serve(socket, changed).await {
+    async fn run(mut self, socket: &mut WebSocket, news: News) -> End {
+        let end = match self.serve(socket, news).await {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        self.seat.for_good = matches!(&end, End::Close(close::LOGGED_OUT, _));
-        self.seat.in_order = self.seat.for_good || matches!(&end, End::InOrder);
+        // Who logged in elsewhere goes on working there.
+        let logged_out = matches!(&end, End::Close(close::LOGGED_OUT, _));
+        let replaced = matches!(&end, End::Close(_, REPLACED));
+        self.seat.for_good = logged_out && !replaced;
+        self.seat.in_order = logged_out || matches!(&end, End::InOrder);
         end
     }
 
     async fn serve(
         &mut self,
         socket: &mut WebSocket,
-        mut changed: broadcast::Receiver<UserId>,
+        mut news: News,
     ) -> Result<std::convert::Infallible, End> {
         self.greet(socket).await?;
         let mut ping = tokio::time::interval(PING_EVERY);
@@ -160,10 +180,13 @@ impl Console {
                     messages = 0;
                     send(socket, Message::Ping(Bytes::new())).await?;
                 }
-                _ = check.tick() => self.still_allowed().await?,
+                _ = check.tick() => self.still_allowed(socket).await?,
                 // So many at once that some are missed: this one may be among them.
-                who = changed.recv() => if who.map_or(true, |id| id == self.user.id) {
-                    self.still_allowed().await?;
+                who = news.changed.recv() => if who.map_or(true, |id| id == self.access.user.id) {
+                    self.still_allowed(socket).await?;
+                },
+                login = news.ended.recv() => if login.map_or(true, |login| self.access.session == Some(login.session)) {
+                    self.still_allowed(socket).await?;
                 },
                 message = socket.recv() => {
                     heard = Instant::now();
@@ -172,7 +195,7 @@ impl Console {
                         return Err(End::Close(close::TOO_MUCH, "too many messages"));
                     }
                     match message {
-                        Some(Ok(Message::Text(text))) => heard::take(&self.app, &self.user, &text).await,
+                        Some(Ok(Message::Text(text))) => heard::take(&self.app, &self.access.user, &text).await,
                         Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
                         Some(Ok(Message::Close(_))) => return Err(End::InOrder),
                         Some(Err(_)) | None => return Err(End::Gone),
@@ -191,23 +214,26 @@ impl Console {
     /// The states of agents, and after a loss the word to read everything anew.
     async fn greet(&self, socket: &mut WebSocket) -> Result<(), End> {
         let agents = self.app.api.hub.agents();
-        let mut frames = board::states_for(&agents, &self.user.id, self.user.role);
+        let mut frames = board::states_for(&agents, &self.access.user.id, self.access.user.role);
         if self.seat.missed {
-            frames.push(Frame::reload(super::Audience::User(self.user.id.clone())));
+            frames.push(Frame::reload(super::Audience::User(
+                self.access.user.id.clone(),
+            )));
         }
         self.pass_on(socket, &frames).await
     }
 
     /// Sends what of a batch is for this one, in one write.
     async fn pass_on(&self, socket: &mut WebSocket, batch: &[Frame]) -> Result<(), End> {
-        let (mut any, mut last) = (false, false);
+        let mut any = false;
         let written = tokio::time::timeout(SEND_WITHIN, async {
             for frame in batch {
-                if frame.to.includes(&self.user.id, self.user.role) {
-                    let (Say::Text(text) | Say::LastWord(text)) = &frame.say;
-                    socket.feed(Message::Text(text.clone())).await?;
+                if frame
+                    .to
+                    .includes(&self.access.user.id, self.access.user.role)
+                {
+                    socket.feed(Message::Text(frame.text.clone())).await?;
                     any = true;
-                    last |= matches!(frame.say, Say::LastWord(_));
                 }
             }
             if any {
@@ -217,27 +243,31 @@ impl Console {
         })
         .await;
         match written {
-            Ok(Ok(())) if last => Err(End::Close(close::LOGGED_OUT, "logged out")),
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(End::Gone),
         }
     }
 
-    async fn still_allowed(&self) -> Result<(), End> {
-        match self.app.api.store.user(&self.user.id).await {
-            Ok(Some(user)) if user.is_active && user.role == self.user.role => {
-                if user.password_hash == self.user.password_hash {
-                    Ok(())
-                } else {
-                    Err(End::Close(close::EXPIRED, "the password was changed"))
-                }
-            }
-            Ok(_) => Err(End::Close(
+    async fn still_allowed(&self, socket: &mut WebSocket) -> Result<(), End> {
+        match authenticate(&self.app, &self.token).await {
+            Ok(access) if access.user.role == self.access.user.role => Ok(()),
+            Ok(_) | Err(Denied::Closed) => Err(End::Close(
                 close::NO_LONGER_ALLOWED,
                 "this account is not what it was",
             )),
+            Err(Denied::Ended(cause)) => {
+                let text = envelope("forceLogout", serde_json::json!({"reason": cause.as_str()}));
+                send(socket, Message::Text(text)).await?;
+                let reason = if cause == LoginEnd::Replaced {
+                    REPLACED
+                } else {
+                    "the login has ended"
+                };
+                Err(End::Close(close::LOGGED_OUT, reason))
+            }
+            Err(Denied::Token(_)) => Err(End::Close(close::EXPIRED, "the login has expired")),
             // Nobody is thrown out because the database is away for a moment.
-            Err(_) => Ok(()),
+            Err(Denied::Failed(_)) => Ok(()),
         }
     }
 }

@@ -260,6 +260,7 @@ async fn a_supervisor_pauses_an_agent_and_throws_them_out() {
     let noted: Vec<_> = noted
         .iter()
         .map(|row| (&row["action"], &row["actor_id"]))
+        .filter(|(action, _)| action.as_str().unwrap().starts_with("agent."))
         .collect();
     let supervisor = json!("usr_supervisor");
     assert_eq!(
