@@ -7,7 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Key, forecast::STEPS, forecast::time_of, hazard::Duration};
+use super::{
+    Key,
+    forecast::{Row, STEPS, time_of},
+    hazard::Duration,
+};
 
 /// What an agent does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +31,6 @@ struct Agent {
     /// When the call that is being wrapped up began.
     call: f64,
 }
-
-type Row = [f64; STEPS];
 
 /// Knows what each agent does and how long such things last.
 #[derive(Debug, Clone)]
@@ -71,10 +73,6 @@ impl<A: Key> Agents<A> {
 
     pub(super) fn idle(&self) -> usize {
         self.idle
-    }
-
-    pub(super) fn busy(&self) -> usize {
-        self.all.len() - self.idle
     }
 
     pub(super) fn handle_time(&self) -> f64 {

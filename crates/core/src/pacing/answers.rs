@@ -231,6 +231,16 @@ impl Answers {
         self.ringing.chance(age, within)
     }
 
+    /// Cell of an age: lines in the same one have the same chances.
+    pub(super) fn cell(&self, age: f64) -> usize {
+        self.ringing.cell(age)
+    }
+
+    /// Number of cells of age.
+    pub(super) fn cells(&self) -> usize {
+        self.ringing.cells()
+    }
+
     /// The same for a line answered `age` ago by somebody or something.
     pub(super) fn detected(&self, age: f64, within: f64) -> f64 {
         self.detecting.chance(age, within)

@@ -9,14 +9,12 @@
 
 use super::{
     Action, Key, Pacer,
-    forecast::{Forecast, STEPS, time_of},
+    forecast::{Forecast, Row, STEPS, time_of},
     lines::{Line, Stage},
 };
 
 /// Seconds between looks at what was learned of agents.
 const REFRESH_S: f64 = 5.0;
-/// Agents and lines up to which the balance is computed exactly.
-const EXACT: usize = 150;
 /// Most lines of one decision. The next is at most a tick away.
 const MOST: usize = 200;
 /// A line in flight is kept up to so many times the risk that one is dialed at: it can
@@ -36,6 +34,9 @@ impl<L: Key, A: Key> Pacer<L, A> {
         self.give_up(&balance, (KEEP * risk).min(0.9));
 
         let new = self.new_row();
+        // Later it may be given up, should nobody be free for its person then.
+        let steps = steps_within(self.config.min_ring_s + self.config.setup_s);
+        let late = |none: &Row| late(&new[..steps], none);
         let in_flight = balance.in_flight;
         let careful = balance.idle.saturating_sub(balance.waiting + in_flight);
         let room = (self.config.max_lines as usize)
@@ -43,12 +44,12 @@ impl<L: Key, A: Key> Pacer<L, A> {
             .min(self.tokens as usize)
             .min(MOST);
         let mut lines = 0;
-        self.chance = late(&new, &balance.forecast.none());
+        self.chance = late(&balance.forecast.none());
         let mut chance = self.chance;
         while lines < room && (lines < careful || (chance <= risk && !self.answers.outage())) {
             lines += 1;
             balance.forecast.answered(&new);
-            chance = late(&new, &balance.forecast.none());
+            chance = late(&balance.forecast.none());
         }
         if let (true, Ok(count @ 1..)) = (self.now >= self.hold_until, u32::try_from(lines)) {
             self.tokens -= f64::from(count);
@@ -75,8 +76,7 @@ impl<L: Key, A: Key> Pacer<L, A> {
         let idle = self.agents.idle();
         let asked = self.asked();
         let in_flight = ringing + asked as usize;
-        let exact = self.agents.busy() + in_flight <= EXACT;
-        let mut forecast = Forecast::new(idle as i64 - waiting as i64, exact);
+        let mut forecast = Forecast::new(idle as i64 - waiting as i64);
         for row in self.agents.rows(self.now) {
             forecast.freed(row);
         }
@@ -87,9 +87,10 @@ impl<L: Key, A: Key> Pacer<L, A> {
                 forecast.answered(&row);
             }
         }
-        let mut oldest: Option<(f64, &L, [f64; STEPS])> = None;
+        let mut by_age = vec![None; self.answers.cells()];
+        let mut oldest: Option<(f64, &L, Row)> = None;
         for (key, line) in self.lines.iter().filter(|(_, line)| line.may_answer()) {
-            let row = self.row(line);
+            let row = self.row(line, &mut by_age);
             forecast.answered(&row);
             if self.may_give_up(line) && oldest.as_ref().is_none_or(|o| line.dialed < o.0) {
                 oldest = Some((line.dialed, key, row));
@@ -131,13 +132,17 @@ impl<L: Key, A: Key> Pacer<L, A> {
         }
     }
 
-    /// Chances that a person answers `line` by the times looked at.
-    fn row(&self, line: &Line) -> [f64; STEPS] {
+    /// Chances that a person answers `line` by the times looked at. What lines of the same
+    /// age have in common is worked out once and kept in `by_age`.
+    fn row(&self, line: &Line, by_age: &mut [Option<Row>]) -> Row {
         match line.stage {
             Stage::Ringing => {
                 let age = self.now - line.dialed;
                 let relative = self.answers.relative(line.segment);
-                std::array::from_fn(|k| (relative * self.answers.chance(age, time_of(k))).min(0.98))
+                let common = by_age[self.answers.cell(age)].get_or_insert_with(|| {
+                    std::array::from_fn(|k| self.answers.chance(age, time_of(k)))
+                });
+                common.map(|chance| (relative * chance).min(0.98))
             }
             Stage::Detecting { since } => {
                 std::array::from_fn(|k| self.answers.detected(self.now - since, time_of(k)))
@@ -146,7 +151,7 @@ impl<L: Key, A: Key> Pacer<L, A> {
         }
     }
 
-    fn new_row(&self) -> [f64; STEPS] {
+    fn new_row(&self) -> Row {
         std::array::from_fn(|k| self.answers.chance(0.0, time_of(k)))
     }
 }
@@ -154,21 +159,29 @@ impl<L: Key, A: Key> Pacer<L, A> {
 struct Balance<L> {
     forecast: Forecast,
     /// The line that has rung longest of those that may be given up, and its chances.
-    oldest: Option<(L, [f64; STEPS])>,
+    oldest: Option<(L, Row)>,
     idle: usize,
     waiting: usize,
     in_flight: usize,
 }
 
+/// Number of the times looked at that are within `seconds` from now: one at least.
+fn steps_within(seconds: f64) -> usize {
+    (0..STEPS)
+        .take_while(|k| time_of(*k) < seconds)
+        .count()
+        .max(1)
+}
+
 /// Chance that a person who answers as `row` tells finds no agent in time, given the
 /// chances that there is `none`.
-fn late(row: &[f64; STEPS], none: &[f64; STEPS]) -> f64 {
+fn late(row: &[f64], none: &Row) -> f64 {
     let (mut late, mut before) = (0.0, 0.0);
-    for (k, none) in none.iter().enumerate() {
+    for (k, (at, none)) in row.iter().zip(none).enumerate() {
         // The chance at the end of the step, whose middle is the `k`th time.
         let by = match row.get(k + 1) {
-            Some(next) => f64::midpoint(row[k], *next),
-            None => row[k],
+            Some(next) => f64::midpoint(*at, *next),
+            None => *at,
         };
         late += (by - before).max(0.0) * none;
         before = by.max(before);

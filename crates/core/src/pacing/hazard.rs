@@ -125,11 +125,21 @@ impl Competing {
         }
     }
 
+    /// Half bin of an age: [`Self::chance`] is the same for all ages in it.
+    pub(super) fn cell(&self, age: f64) -> usize {
+        ((age * 2.0 / self.width) as usize).min(self.cells() - 1)
+    }
+
+    /// Number of half bins.
+    pub(super) fn cells(&self) -> usize {
+        self.incidence.len()
+    }
+
     /// Chance of the wanted end in the next `within` seconds, at `age`.
     pub(super) fn chance(&self, age: f64, within: f64) -> f64 {
-        let last = self.incidence.len() - 1;
-        let from = ((age * 2.0 / self.width) as usize).min(last);
-        let to = (((age + within) * 2.0 / self.width).round() as usize).clamp(from, last);
+        let last = self.cells() - 1;
+        let from = self.cell(age);
+        let to = (from + (within * 2.0 / self.width).round() as usize).min(last);
         let survival = self.survival[from];
         if survival < 1e-6 {
             return 0.0;
