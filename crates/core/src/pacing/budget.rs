@@ -10,7 +10,8 @@
 //! `exp(I + a C / s)`, where `I` integrates `C / s` over time and `s = sqrt(p H_hour)` is
 //! the chance fluctuation of an hour's late people: the dual ascent of a Lagrangian
 //! (Bertsekas, *Nonlinear Programming*, ch. 6) with a proportional term that damps it.
-//! Credit beyond 0.8 `s` is forgone: what a quiet hour did not spend is no licence for a
+//! The proportional term damps the integral one.
+//! Credit beyond 1.2 `s` is forgone: what a quiet hour did not spend is no licence for a
 //! burst in the next.
 //!
 //! Before that wish is granted it is cut by the room left under an upper bound of `L`:
@@ -30,21 +31,26 @@ const BOLDEST: f64 = 0.3;
 /// Share of the limit aimed at.
 const SHARE: f64 = 0.99;
 /// Deviations of an hour's late count that are kept as credit.
-const MOST_CREDIT: f64 = 0.8;
+const MOST_CREDIT: f64 = 1.2;
 /// Deviations of the late count that are kept free under the limit.
 const MARGIN: f64 = 0.45;
 /// Part of the logarithm of the risk that answers at once to the credit.
-const PROPORTIONAL: f64 = 0.12;
+const PROPORTIONAL: f64 = 0.25;
 /// Part of it that is learned, per hour.
-const INTEGRAL: f64 = 0.4;
-/// No hour is to have more late people than this, in limits: a window that ends within the
-/// limit on average may not hide a bad hour.
-const WORST_HOUR: f64 = 1.17;
-/// Over how many limits the risk falls before that.
-const HOUR_SLOPE: f64 = 0.25;
+const INTEGRAL: f64 = 0.1;
+/// No hour is to have more late people than this, in limits, and so many deviations of its
+/// late count: a window that ends within the limit on average may not hide a bad hour, but
+/// chance alone takes a small group's hours farther from the mean than a big one's.
+const WORST_HOUR: f64 = 1.2;
+const HOUR_DEVIATIONS: f64 = 0.4;
+/// Over how many limits the risk falls before that. A wide fall is paid for all day: with
+/// 0.12 half of the decisions of a simulated day of thirty agents were held back.
+const HOUR_SLOPE: f64 = 0.06;
+/// The risk falls while less than this part of the margin is left.
+const LAST_OF_ROOM: f64 = 0.25;
 /// Seconds of an hour, and of its bins.
 const HOUR_S: f64 = 3_600.0;
-const HOUR_BIN_S: f64 = 150.0;
+const HOUR_BIN_S: f64 = 30.0;
 /// Bins of the window.
 const BINS: f64 = 96.0;
 /// Late people come in bursts: variance of their count over its mean.
@@ -115,7 +121,7 @@ impl Budget {
         while self
             .hour
             .front()
-            .is_some_and(|bin| bin.start < now - HOUR_S)
+            .is_some_and(|bin| bin.start + HOUR_BIN_S < now - HOUR_S)
         {
             self.hour.pop_front();
         }
@@ -181,10 +187,12 @@ impl Budget {
         let room = (allowed - self.late - 1.0) / (1.0 + MARGIN * allowed.sqrt());
         let pull = PROPORTIONAL * self.credit / self.fluctuation(config);
         let wish = (self.level + pull).exp();
-        (wish * (2.0 * room).clamp(0.0, 1.0) * self.left_this_hour(config)).clamp(CAREFUL, BOLDEST)
+        (wish * (room / LAST_OF_ROOM).clamp(0.0, 1.0) * self.left_this_hour(config))
+            .clamp(CAREFUL, BOLDEST)
     }
 
-    /// 1 while the last hour is near the limit, falling to 0 as it nears [`WORST_HOUR`].
+    /// 1 while the last hour is near the limit, falling to 0 as it nears [`WORST_HOUR`] and
+    /// [`HOUR_DEVIATIONS`].
     fn left_this_hour(&self, config: &Config) -> f64 {
         let (mut people, mut late) = (0.0, 0.0);
         for bin in &self.hour {
@@ -193,7 +201,8 @@ impl Budget {
         }
         let allowed = config.abandon_limit * people;
         let slope = (allowed * HOUR_SLOPE).max(1.0);
-        ((allowed * WORST_HOUR - late) / slope).clamp(0.0, 1.0)
+        let most = allowed * WORST_HOUR + HOUR_DEVIATIONS * allowed.sqrt();
+        ((most - late) / slope).clamp(0.0, 1.0)
     }
 
     /// Upper confidence bound (95 %, one-sided) of the share of late people, after
