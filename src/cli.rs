@@ -61,7 +61,8 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ComplianceCommand {
-    /// Say which calls are allowed on a day, and what is new on it. Needs no database.
+    /// Say which calls are allowed on a day, what is new on it, and how many contacts of a
+    /// campaign its rules block.
     Preview(commands::compliance::Options),
 }
 
@@ -110,7 +111,7 @@ pub fn main() -> ExitCode {
     match &cli.command {
         Command::Compliance {
             command: ComplianceCommand::Preview(options),
-        } => {
+        } if !options.needs_database() => {
             return match commands::compliance::run(options) {
                 Ok(text) => print(&text),
                 Err(error) => fail(1, &error),
@@ -130,15 +131,18 @@ pub fn main() -> ExitCode {
         | Command::User { .. }
         | Command::Seed(_)
         | Command::Ledger { .. }
+        | Command::Compliance { .. }
         | Command::Openapi => {}
     }
     let needs = match cli.command {
-        Command::Migrate | Command::User { .. } | Command::Ledger { .. } => Needs::Database,
+        Command::Migrate
+        | Command::User { .. }
+        | Command::Ledger { .. }
+        | Command::Compliance { .. } => Needs::Database,
         Command::Serve
         | Command::Demo(_)
         | Command::Seed(_)
         | Command::Config { .. }
-        | Command::Compliance { .. }
         | Command::Openapi
         | Command::Simulate(_)
         | Command::Pace(_) => Needs::All,
@@ -178,11 +182,12 @@ pub fn main() -> ExitCode {
             }
             Command::Ledger { command } => commands::ledger::run(config, command).await,
             Command::Seed(options) => commands::seed::run(config, options).await,
-            Command::Config { .. }
-            | Command::Compliance { .. }
-            | Command::Openapi
-            | Command::Simulate(_)
-            | Command::Pace(_) => Ok(()),
+            Command::Compliance {
+                command: ComplianceCommand::Preview(options),
+            } => commands::compliance::run_with_contacts(config, options).await,
+            Command::Config { .. } | Command::Openapi | Command::Simulate(_) | Command::Pace(_) => {
+                Ok(())
+            }
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));

@@ -20,6 +20,9 @@ use strowger_ami::Tls;
 /// The defaults, which are also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
+/// The name of `auth.token_secret` in the tokens.
+pub const FIRST_KEY: &str = "1";
+
 /// Everything that can be set. No field has a default here: the defaults file has them all.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +35,8 @@ pub struct Config {
     pub database: Database,
     /// Access tokens.
     pub auth: Auth,
+    /// What is sealed in the database.
+    pub secrets: Secrets,
     /// Asterisk servers.
     pub asterisk: Asterisk,
     /// Rules that say who may be dialed.
@@ -93,8 +98,38 @@ pub struct Auth {
     pub token_secret: SecretString,
     /// File that holds the key.
     pub token_secret_file: PathBuf,
+    /// Keys that replace it: the first signs, all verify.
+    pub keys: Vec<TokenKey>,
     /// Validity in minutes.
     pub token_minutes: u32,
+    /// A new login ends the others of the user.
+    pub single_session: bool,
+    /// Least length of a new password in characters.
+    pub min_password_len: usize,
+}
+
+/// One key of access tokens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenKey {
+    /// Its name in the tokens.
+    pub id: String,
+    /// The key.
+    #[serde(default)]
+    pub secret: SecretString,
+    /// File that holds the key.
+    #[serde(default)]
+    pub secret_file: PathBuf,
+}
+
+/// What is sealed in the database.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// Key; empty for a generated one.
+    pub key: SecretString,
+    /// File that holds the key.
+    pub key_file: PathBuf,
 }
 
 /// Asterisk servers.
@@ -262,6 +297,15 @@ impl Config {
             &self.auth.token_secret_file,
             &mut self.auth.token_secret,
         )?;
+        secret(
+            "secrets.key_file",
+            &self.secrets.key_file,
+            &mut self.secrets.key,
+        )?;
+        for key in &mut self.auth.keys {
+            let name = format!("auth.keys: {}: secret_file", key.id);
+            secret(&name, &key.secret_file, &mut key.secret)?;
+        }
         for (name, server) in &mut self.asterisk.servers {
             secret(
                 &format!("asterisk.servers.{name}.secret_file"),
@@ -285,12 +329,37 @@ impl Config {
                 self.auth.token_minutes
             );
         }
-        let secret = self.auth.token_secret.expose_secret();
-        if !secret.is_empty() && secret.len() < 32 {
+        if !(4..=64).contains(&self.auth.min_password_len) {
             bail!(
-                "auth.token_secret has {} bytes: it must have at least 32",
-                secret.len()
+                "auth.min_password_len is {}: it must be between 4 and 64",
+                self.auth.min_password_len
             );
+        }
+        for (key, secret) in [
+            ("auth.token_secret", &self.auth.token_secret),
+            ("secrets.key", &self.secrets.key),
+        ] {
+            let length = secret.expose_secret().len();
+            if length != 0 && length < 32 {
+                bail!("{key} has {length} bytes: it must have at least 32");
+            }
+        }
+        for (place, key) in self.auth.keys.iter().enumerate() {
+            let length = key.secret.expose_secret().len();
+            if length < 32 {
+                bail!(
+                    "auth.keys: {} has a secret of {length} bytes: it must have at least 32",
+                    key.id
+                );
+            }
+            let before = self.auth.keys.iter().take(place);
+            let is_first_key = key.id == FIRST_KEY;
+            if key.id.is_empty() || is_first_key || before.into_iter().any(|one| one.id == key.id) {
+                bail!(
+                    "auth.keys: {:?} is empty, is the name of auth.token_secret or stands twice: give each key a name of its own",
+                    key.id
+                );
+            }
         }
         let url = self.database.url.expose_secret();
         if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {

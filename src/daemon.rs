@@ -11,7 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use strowger_agi::ServerConfig;
 use strowger_ami::ClientConfig;
-use strowger_api::{ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, exchange_channel};
+use strowger_api::{
+    ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, SigningKey, exchange_channel,
+};
 use strowger_core::{telephony::ServerName, time::Timestamp};
 use strowger_realtime::Hub;
 use strowger_store::{NodeLock, Store, cluster::Cluster};
@@ -23,7 +25,7 @@ use uuid::Uuid;
 
 use crate::{
     commands::compliance::load_packs,
-    config::Config,
+    config::{Config, FIRST_KEY},
     exchange::{self, Parts, Progress},
     hoppers,
     lifecycle::Lifecycle,
@@ -65,10 +67,13 @@ pub fn new_secret() -> String {
 /// The hash under which a password is stored.
 ///
 /// # Errors
-/// When the password is too short or too long.
-pub async fn hash_password(password: &str) -> anyhow::Result<String> {
-    let auth = Auth::new(&AuthSettings::new(SecretString::from(new_secret())))?;
-    Ok(auth.hash(SecretString::from(password)).await?)
+/// When the password is too short, too long or easily guessed.
+pub async fn hash_password(login_id: &str, password: &str, least: usize) -> anyhow::Result<String> {
+    let auth = Auth::new(&AuthSettings {
+        min_password_len: least,
+        ..AuthSettings::new(SecretString::from(new_secret()))
+    })?;
+    Ok(auth.hash(login_id, SecretString::from(password)).await?)
 }
 
 /// The database, and the private server it runs on if there is one.
@@ -227,7 +232,8 @@ async fn start_on(
         let kept = keep_database(store.clone(), Arc::clone(cluster), lifecycle.hard.clone());
         lifecycle.supervise("database", kept);
     }
-    let token_secret = token_secret(config)?;
+    let keys = signing_keys(config)?;
+    let sealing_secret = kept_secret(&config.secrets.key, config, "secrets.key")?;
     let listener = TcpListener::bind(config.http.listen)
         .await
         .with_context(|| format!("http.listen: cannot listen on {}", config.http.listen))?;
@@ -298,10 +304,14 @@ async fn start_on(
         exchange: exchange.clone(),
         auth: Auth::new(&AuthSettings {
             lifetime: Duration::from_secs(u64::from(config.auth.token_minutes) * 60),
-            ..AuthSettings::new(token_secret)
+            min_password_len: config.auth.min_password_len,
+            single_session: config.auth.single_session,
+            keys,
+            ..AuthSettings::new(sealing_secret)
         })?,
         clock: Arc::new(now),
         ids: Arc::new(new_id),
+        packs,
         settings: ApiSettings {
             servers,
             max_streams: config.http.max_streams,
@@ -381,12 +391,41 @@ fn adapter_settings(config: &Config) -> anyhow::Result<asterisk::Settings> {
     })
 }
 
-/// The configured key of access tokens, or one that is made once and kept.
-fn token_secret(config: &Config) -> anyhow::Result<SecretString> {
-    if !config.auth.token_secret.expose_secret().is_empty() {
-        return Ok(config.auth.token_secret.clone());
+/// The keys of access tokens: the first signs.
+fn signing_keys(config: &Config) -> anyhow::Result<Vec<SigningKey>> {
+    let auth = &config.auth;
+    let mut keys: Vec<SigningKey> = auth
+        .keys
+        .iter()
+        .map(|key| SigningKey {
+            id: key.id.clone(),
+            secret: key.secret.clone(),
+        })
+        .collect();
+    let made = config.data_directory.join(TOKEN_KEY);
+    // The key that was used before there were others goes on to verify, as long as it is there.
+    if keys.is_empty() || !auth.token_secret.expose_secret().is_empty() || made.exists() {
+        keys.push(SigningKey {
+            id: FIRST_KEY.to_owned(),
+            secret: kept_secret(&auth.token_secret, config, TOKEN_KEY)?,
+        });
     }
-    let path = config.data_directory.join("token.key");
+    Ok(keys)
+}
+
+/// The file of the key of access tokens, where none is configured.
+const TOKEN_KEY: &str = "token.key";
+
+/// A configured secret, or one that is made once and kept in a file of the data directory.
+fn kept_secret(
+    configured: &SecretString,
+    config: &Config,
+    file: &str,
+) -> anyhow::Result<SecretString> {
+    if !configured.expose_secret().is_empty() {
+        return Ok(configured.clone());
+    }
+    let path = config.data_directory.join(file);
     if let Ok(text) = fs::read_to_string(&path) {
         return Ok(SecretString::from(text.trim()));
     }

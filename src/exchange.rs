@@ -174,7 +174,7 @@ pub async fn run(
     let writer = tracker.spawn(writer::run(store.clone(), write_queue, done));
     let mut events = adapter.events;
     let mut exchange = Exchange {
-        switchboard: Switchboard::new(),
+        switchboard: Switchboard::with_packs(Arc::clone(&packs)),
         store,
         hub,
         commands: adapter.commands,
@@ -396,6 +396,11 @@ impl Exchange {
                 until,
             } => self.pick_contact(campaign, agent, until),
             Action::LookAtList { campaign } => self.look_at_list(campaign),
+            Action::FindPacing {
+                campaign,
+                stretch,
+                detection_since,
+            } => self.find_pacing(campaign, stretch, detection_since),
             Action::FindFlow { call, wanted } => {
                 let (flows, store, results) = (
                     Arc::clone(&self.flows),

@@ -162,12 +162,15 @@ CONF
 ;   dialplan set global PHONE_1003 busy      (answer, busy, reject or ring)
 ;   dialplan set global PHONE_RINGS 5        (seconds before they answer)
 PHONE_RINGS = 0.2
+; Whether there is a line for anybody: dialplan set global CARRIER_DOWN 1
+CARRIER_DOWN = 0
 
 ; --- Called numbers -----------------------------------------------------------------
 ; The last but one digit says how the called party behaves.
 [numbers]
 ; The account code brings the number into the call record: its destination is s.
 exten => _[+0-9]!,1,Set(CHANNEL(accountcode)=${EXTEN})
+ same => n,GotoIf($["${CARRIER_DOWN}" = "1"]?behaviour-6,s,1)
  same => n,Goto(behaviour-${EXTEN:-2:1},s,1)
 
 ; 0: a person: rings, answers, greets, listens, hangs up.

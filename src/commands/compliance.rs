@@ -1,4 +1,5 @@
-//! `strowger compliance preview`: what the rules of a day are, without any database.
+//! `strowger compliance preview`: what the rules of a day are, and what becomes of the contacts
+//! of a campaign on it. Only the latter needs a database.
 
 use std::{
     fmt::Write as _,
@@ -8,13 +9,20 @@ use std::{
 use anyhow::Context as _;
 use strowger_core::{
     compliance::{
-        Activity, Channel, Day, HoursDay, PackDay, PackId, Packs, Preview, SourceFile, preview,
+        Activity, Channel, Day, HoursDay, PackDay, PackId, Packs, Preview, SourceFile, Tally,
+        preview,
     },
+    ids::CampaignId,
     phone::{PhoneNumber, zones_of},
     time::Timestamp,
 };
 
-use crate::daemon;
+use strowger_store::Store;
+
+use crate::{
+    config::Config,
+    daemon::{self, Database, Purpose},
+};
 
 /// What is asked about a day.
 #[derive(Debug, clap::Args)]
@@ -44,9 +52,95 @@ pub struct Options {
     /// A directory of packs to be read besides those built in; its holidays/ holds calendars.
     #[arg(long)]
     directory: Option<PathBuf>,
+    /// Count the contacts of this campaign that may be called on the day, and those that its
+    /// packs and its own rules forbid all day, by rule. Needs the database.
+    #[arg(long)]
+    campaign: Option<CampaignId>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+impl Options {
+    /// Whether the contacts of a campaign are asked about.
+    pub fn needs_database(&self) -> bool {
+        self.campaign.is_some()
+    }
+}
+
+/// The rules of a day, and the contacts of a campaign that they concern.
+///
+/// # Errors
+/// As [`run`]; when the campaign is unknown, or the database cannot be read.
+pub async fn run_with_contacts(config: Config, options: Options) -> anyhow::Result<()> {
+    let database = Database::open(&config, Purpose::OneCommand, config.database.migrate).await?;
+    let text = with_contacts(&database.store, &config, options).await;
+    database.close().await;
+    print(&text?);
+    Ok(())
+}
+
+async fn with_contacts(
+    store: &Store,
+    config: &Config,
+    mut options: Options,
+) -> anyhow::Result<String> {
+    if options.directory.is_none() {
+        options.directory = config.compliance.directory().map(Path::to_path_buf);
+    }
+    let packs = load_packs(options.directory.as_deref())?;
+    let Some(id) = &options.campaign else {
+        return run(&options);
+    };
+    let campaign = store
+        .campaign(id)
+        .await?
+        .with_context(|| format!("--campaign: there is no campaign {id}"))?;
+    if options.packs.is_empty() {
+        options.packs.clone_from(&campaign.settings.packs);
+    }
+    let now = daemon::now();
+    let day = day(&options, &packs, now)?;
+    let tally = store.tally_day(id, day.date, &packs, now).await?;
+    // A campaign without packs has no rules but its own.
+    let rules = Preview {
+        packs: Vec::new(),
+        date: day.date,
+    };
+    let rules = if options.packs.is_empty() {
+        rules
+    } else {
+        preview(&packs, &day)
+    };
+    if options.json {
+        let mut json = serde_json::to_value(&rules)?;
+        json["contacts"] = serde_json::to_value(&tally)?;
+        return Ok(serde_json::to_string_pretty(&json)?);
+    }
+    let mut out = text(&rules, day.number.as_ref());
+    of_contacts(&mut out, &campaign.settings.name, &tally);
+    Ok(out)
+}
+
+fn of_contacts(out: &mut String, campaign: &str, tally: &Tally) {
+    let blocked: u64 = tally.blocked.values().sum();
+    let allowed = tally.allowed;
+    line(
+        out,
+        0,
+        &format!(
+            "\n{campaign}: {allowed} of {} contacts may be called at some hour of the day.",
+            allowed + blocked
+        ),
+    );
+    for (rule, count) in &tally.blocked {
+        line(out, 1, &format!("- {count} blocked all day by {rule}"));
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what the command is for")]
+fn print(text: &str) {
+    println!("{}", text.trim_end());
 }
 
 /// The packs built in, and those of a directory: its `*.toml`, and calendars of public

@@ -4,7 +4,11 @@ use std::io::Read as _;
 
 use anyhow::Context;
 use strowger_core::{ids::UserId, permission::Role};
-use strowger_store::users::User;
+use strowger_store::{
+    agent_profiles::DEFAULT_PROFILE,
+    audit::By,
+    users::{NewPerson, Profile, User},
+};
 
 use crate::{
     config::Config,
@@ -38,7 +42,7 @@ pub async fn create_user(
         .read_to_string(&mut input)
         .context("cannot read the password from standard input")?;
     let password = input.lines().next().unwrap_or_default();
-    let password_hash = daemon::hash_password(password)
+    let password_hash = daemon::hash_password(&login_id, password, config.auth.min_password_len)
         .await
         .context("give the password on the first line of standard input")?;
     let user = User {
@@ -52,7 +56,23 @@ pub async fn create_user(
         password_hash,
     };
     let database = Database::open(&config, Purpose::OneCommand, config.database.migrate).await?;
-    let created = database.store.create_user(&user).await;
+    let person = NewPerson {
+        user,
+        profile: Profile {
+            agent_profile: Some(DEFAULT_PROFILE.to_owned().try_into()?),
+            ..Profile::default()
+        },
+        picture: None,
+    };
+    // Nobody is logged in: the audit log names the system itself.
+    let by = By {
+        actor: None,
+        now: daemon::now(),
+    };
+    let created = database.store.add_users(&[person], by).await;
     database.close().await;
-    created.context("cannot add the user")
+    created
+        .map_err(|(_, error)| error)
+        .context("cannot add the user")?;
+    Ok(())
 }

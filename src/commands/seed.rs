@@ -6,12 +6,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use strowger_core::{
     campaign::{
-        CampaignSettings, CampaignState, DialOrder, DialingMode, MachineAction, PacingSettings,
-        TrunkSettings,
+        CampaignSettings, CampaignState, DialingMode, MachineAction, PacingSettings, TrunkSettings,
     },
     compliance::Activity,
     disposition::Disposition,
     ids::{CampaignId, ContactId, TrunkId, UserId},
+    lists::order::DialOrder,
     permission::Role,
     phone::PhoneNumber,
     retry::{RetryRule, RetryRules},
@@ -101,7 +101,7 @@ pub async fn plant(
         bail!("there is a user \"admin\" already: seed an empty database");
     }
     let password = daemon::new_secret();
-    let hash = daemon::hash_password(&password).await?;
+    let hash = daemon::hash_password("admin", &password, 8).await?;
     let user = |login_id: String, role: Role, first_name: &str, last_name: String| User {
         id: UserId::generate(daemon::new_id()),
         login_id,
@@ -216,7 +216,7 @@ pub async fn add_contacts(
             postal_code: "75001".to_owned(),
             custom_fields: serde_json::Map::new(),
             known: Known::default(),
-            phones: vec![PhoneNumber::try_from(format!("+3363998{place:04}"))?],
+            phones: vec![PhoneNumber::try_from(format!("+3363998{place:04}"))?.into()],
         });
     }
     for batch in contacts.chunks(1_000) {

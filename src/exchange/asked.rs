@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use strowger_core::{
+    amd::Calibration,
     ids::{AttemptId, CampaignId, TrunkId, UserId},
-    switchboard::{Input, NewAttempt, Target},
+    switchboard::{Counted, Input, NewAttempt, Stretch, Target},
     telephony::ServerName,
     time::Timestamp,
 };
@@ -86,6 +87,41 @@ impl Exchange {
         });
     }
 
+    pub(super) fn find_pacing(
+        &self,
+        campaign: CampaignId,
+        stretch: Option<Stretch>,
+        detection_since: Timestamp,
+    ) {
+        let (store, results) = (self.store.clone(), self.results.clone());
+        let (asked_before, mut done) = (self.writes_asked, self.writes_done.clone());
+        self.tracker.spawn(async move {
+            // Whoever was counted before must be written to be found.
+            if done.wait_for(|done| *done >= asked_before).await.is_err() {
+                return;
+            }
+            while !results.is_closed() {
+                let found = pacing_of(&store, &campaign, stretch, detection_since).await;
+                match found {
+                    Ok((past, calibration)) => {
+                        let found = Input::PacingFound {
+                            campaign,
+                            past,
+                            calibration,
+                        };
+                        let _ = results.send(found).await;
+                        return;
+                    }
+                    // Until it is known, the campaign dials as one that has no budget.
+                    Err(error) => {
+                        warn!(%campaign, %error, "Cannot read the past of a campaign, trying again");
+                        sleep(RECOVERY_PAUSE).await;
+                    }
+                }
+            }
+        });
+    }
+
     pub(super) fn look_at_list(&self, campaign: CampaignId) {
         let (store, results) = (self.store.clone(), self.results.clone());
         let (asked_before, mut done) = (self.writes_asked, self.writes_done.clone());
@@ -103,6 +139,20 @@ impl Exchange {
                 .await;
         });
     }
+}
+
+async fn pacing_of(
+    store: &Store,
+    campaign: &CampaignId,
+    stretch: Option<Stretch>,
+    detection_since: Timestamp,
+) -> Result<(Vec<Counted>, Calibration), Error> {
+    let past = match stretch {
+        Some(stretch) => store.people_counted(campaign, stretch).await?,
+        None => Vec::new(),
+    };
+    let calibration = store.amd_calibration(campaign, detection_since).await?;
+    Ok((past, calibration))
 }
 
 /// The connection was lost: the attempt may be committed, and then it must be dialed or ended.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use strowger::commands::seed::{self, Planted};
-use strowger_core::{agent::LegMode, telephony::ServerName};
+use strowger_core::{agent::LegMode, ids::QueueId, telephony::ServerName};
 use strowger_sim::{Callee, CalleeModel, Outcome, SimConfig, SimExchange, Spread};
 use strowger_store::Store;
 use strowger_testkit::database::TestDatabase;
@@ -47,8 +47,12 @@ pub(crate) struct Plan {
     pub(crate) campaign: &'static str,
     /// How contacts behave, by their place in the list; the others answer and talk for a second of ours.
     pub(crate) callees: Vec<(u32, Callee)>,
+    /// Trunks without a line, by their endpoint; the campaign's own is `carrier`.
+    pub(crate) failing_trunks: Vec<&'static str>,
     /// How stations behave; the others are answered at once.
     pub(crate) stations: Vec<(&'static str, Callee)>,
+    /// The queues that every agent serves.
+    pub(crate) queues: Vec<QueueId>,
     /// The `log.filter` of the program.
     pub(crate) log: &'static str,
 }
@@ -61,7 +65,9 @@ impl Default for Plan {
             leg_mode: LegMode::NailedUp,
             campaign: "mode = 'progressive', wrap_up_s = 0, retry_rules = '{}'",
             callees: Vec::new(),
+            failing_trunks: Vec::new(),
             stations: Vec::new(),
+            queues: Vec::new(),
             log: "info",
         }
     }
@@ -245,6 +251,9 @@ fn sim_config(plan: &Plan, agi: SocketAddr) -> SimConfig {
     for (place, callee) in &plan.callees {
         config.pins.insert(number(*place), callee.clone());
     }
+    config
+        .failing_trunks
+        .extend(plan.failing_trunks.iter().map(|trunk| (*trunk).to_owned()));
     for (station, callee) in &plan.stations {
         config.pins.insert((*station).to_owned(), callee.clone());
     }

@@ -38,7 +38,7 @@ async fn nothing_that_a_person_writes_reaches_the_manager_interface() {
             postal_code: "666\r\n".to_owned(),
             custom_fields: serde_json::Map::from_iter([("666".to_owned(), name.into())]),
             known: Known::default(),
-            phones: vec![PhoneNumber::try_from(number(place)).unwrap()],
+            phones: vec![PhoneNumber::try_from(number(place)).unwrap().into()],
         })
         .collect();
     let campaign = &ground.planted.campaign.settings.id;

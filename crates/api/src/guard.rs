@@ -15,11 +15,14 @@ use axum::{
 };
 use strowger_core::{
     ids::UserId,
-    permission::{Permission, Role},
+    permission::Permission,
+    time::{Timestamp, millis_between},
 };
-use strowger_store::users::User;
+use strowger_store::{Store, audit::By, login_sessions::LoginEnd, users::User};
+use uuid::Uuid;
 
 use crate::{
+    auth::{BadToken, same, token_hash},
     problem::Problem,
     state::{App, Shared},
 };
@@ -28,8 +31,8 @@ use crate::{
 pub(crate) trait Needs: Send + Sync + 'static {
     /// For the person who does not have it.
     const WHAT: &'static str;
-    /// Whether a role has it.
-    fn granted(role: Role) -> bool;
+    /// The permission.
+    const PERMISSION: Permission;
 }
 
 macro_rules! needs {
@@ -39,9 +42,7 @@ macro_rules! needs {
             pub(crate) struct $name;
             impl Needs for $name {
                 const WHAT: &'static str = $what;
-                fn granted(role: Role) -> bool {
-                    role.may(Permission::$name)
-                }
+                const PERMISSION: Permission = Permission::$name;
             }
         )*
     };
@@ -55,6 +56,11 @@ needs! {
     ImportContacts, "import contacts";
     ReadCallRecords, "read call records";
     ManageAgents, "see users and change the state of agents";
+    ManageUsers, "add, change and remove users";
+    ManageGroups, "change groups of users";
+    EditAgentProfiles, "change agent profiles";
+    EditSites, "change sites";
+    EditTrunks, "see and change trunks";
     EditFlows, "see and change flows";
     EditDids, "see and change numbers and queues";
     ReadMetrics, "read metrics";
@@ -64,14 +70,65 @@ needs! {
     ReadAudit, "read the audit log and verify the ledger";
 }
 
-/// To add and change users and trunks: those who set the contact centre up.
-#[derive(Debug)]
-pub(crate) struct SetUp;
+/// Who asks, and how they proved it.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    /// Who, as the database knows them now.
+    pub(crate) user: User,
+    /// The login, unless it is an API key.
+    pub(crate) session: Option<Uuid>,
+    /// When the token or the key ends, in seconds since 1970.
+    pub(crate) expires: Option<i64>,
+    /// What the API key is limited to; none for a login.
+    scopes: Option<Vec<Permission>>,
+}
 
-impl Needs for SetUp {
-    const WHAT: &'static str = "set the contact centre up";
-    fn granted(role: Role) -> bool {
-        role >= Role::Administrator
+impl Access {
+    /// Whether they have a permission: their role does, and their API key if it is one.
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        let scoped = |scopes: &Vec<Permission>| scopes.contains(&permission);
+        self.user.role.may(permission) && self.scopes.as_ref().is_none_or(scoped)
+    }
+}
+
+/// Why a token is not taken.
+#[derive(Debug)]
+pub(crate) enum Denied {
+    /// It is not one of ours, or has expired.
+    Token(String),
+    /// Its login has ended.
+    Ended(LoginEnd),
+    /// Its user is not active.
+    Closed,
+    /// It could not be found out.
+    Failed(Problem),
+}
+
+impl From<strowger_store::Error> for Denied {
+    fn from(error: strowger_store::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Token(why) => Self::unauthenticated(why),
+            Denied::Ended(cause) => Self::unauthenticated(match cause {
+                LoginEnd::LoggedOut => "you have logged out: log in again",
+                LoginEnd::Replaced => "you have logged in elsewhere, which ended this login",
+                LoginEnd::Revoked => "this login was ended: log in again",
+                LoginEnd::TokenReused => {
+                    "a refresh token of this login was used twice, so it was ended: log in again"
+                }
+                LoginEnd::PasswordChanged => "the password was changed: log in again",
+                LoginEnd::Deactivated => "the account was closed for a while: log in again",
+            }),
+            Denied::Closed => {
+                Self::unauthenticated("this account has been closed: ask an administrator")
+            }
+            Denied::Failed(problem) => problem,
+        }
     }
 }
 
@@ -80,6 +137,8 @@ impl Needs for SetUp {
 pub(crate) struct May<P> {
     /// Who, as the database knows them now.
     pub(crate) user: User,
+    /// The same, and how they proved it.
+    pub(crate) access: Access,
     needs: PhantomData<P>,
 }
 
@@ -87,6 +146,31 @@ impl<P> May<P> {
     /// Their id.
     pub(crate) fn id(&self) -> &UserId {
         &self.user.id
+    }
+
+    /// The database, in which whatever is changed is noted as changed by them.
+    pub(crate) fn store(&self, app: &App) -> Store {
+        app.api.store.by(self.id(), app.now())
+    }
+
+    /// Whether they also have another permission.
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        self.access.may(permission)
+    }
+
+    /// Their login: what changes how somebody proves who they are is not for API keys.
+    pub(crate) fn login(&self) -> Result<Uuid, Problem> {
+        self.access.session.ok_or_else(|| {
+            Problem::forbidden("an API key may not do this: log in with the password")
+        })
+    }
+
+    /// For the audit log.
+    pub(crate) fn by(&self, now: Timestamp) -> By<'_> {
+        By {
+            actor: Some(&self.user.id),
+            now,
+        }
     }
 }
 
@@ -96,10 +180,11 @@ impl<P: Needs> FromRequestParts<Shared> for May<P> {
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)
             .ok_or_else(|| Problem::unauthenticated("log in first: POST /api/v1/auth/login, then send the token as \"Authorization: Bearer …\""))?;
-        let (user, _) = authenticate(app, token).await?;
-        authorise::<P>(&user)?;
+        let access = authenticate(app, token).await?;
+        authorise::<P>(&access)?;
         Ok(Self {
-            user,
+            user: access.user.clone(),
+            access,
             needs: PhantomData,
         })
     }
@@ -115,37 +200,89 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The user of a token, and when it expires in seconds since 1970. The user is read each
-/// time: whoever is deactivated, loses a role or gets another password feels it at once and
-/// not when the token expires.
-pub(crate) async fn authenticate(app: &App, token: &str) -> Result<(User, i64), Problem> {
-    let claims = app
-        .api
-        .auth
-        .check(token, app.now())
-        .map_err(|bad| Problem::unauthenticated(bad.to_string()))?;
-    match app.api.store.user(&claims.sub).await? {
-        Some(user) if user.is_active && !claims.is_current(&user) => Err(Problem::unauthenticated(
-            "the password was changed: log in again",
-        )),
-        Some(user) if user.is_active => Ok((user, claims.exp)),
-        Some(_) | None => Err(Problem::unauthenticated(
-            "this account has been closed: ask an administrator",
-        )),
+/// How often it is noted that a login or a key is used.
+const NOTED_EVERY_MS: u64 = 60_000;
+
+/// Who a token or an API key belongs to. The database is asked each time: whoever is
+/// deactivated, loses a role or is logged out feels it at once and not when the token expires.
+pub(crate) async fn authenticate(app: &App, token: &str) -> Result<Access, Denied> {
+    if let Some(rest) = token.strip_prefix(API_KEY) {
+        return with_key(app, rest).await;
     }
+    let (store, now) = (&app.api.store, app.now());
+    let claims = app.api.auth.check(token, now);
+    let claims = claims.map_err(|bad| Denied::Token(bad.to_string()))?;
+    let state = store.login_state(claims.session).await?;
+    let Some(state) = state.filter(|state| state.user.id == claims.sub) else {
+        return Err(Denied::Closed);
+    };
+    if !state.user.is_active {
+        return Err(Denied::Closed);
+    }
+    if let Some(cause) = state.ended {
+        return Err(Denied::Ended(cause));
+    }
+    if state.expires_at <= now {
+        return Err(Denied::Token(BadToken::Expired.to_string()));
+    }
+    if millis_between(state.seen_at, now) >= NOTED_EVERY_MS {
+        store.login_seen(claims.session, now).await?;
+    }
+    Ok(Access {
+        user: state.user,
+        session: Some(claims.session),
+        expires: Some(claims.exp),
+        scopes: None,
+    })
 }
 
-/// Whether a user has a permission.
-pub(crate) fn authorise<P: Needs>(user: &User) -> Result<(), Problem> {
-    if P::granted(user.role) {
-        Ok(())
-    } else {
-        Err(Problem::forbidden(format!(
-            "the role {} may not {}: ask an administrator",
-            user.role,
-            P::WHAT
-        )))
+/// What API keys begin with.
+pub(crate) const API_KEY: &str = "sk_";
+
+async fn with_key(app: &App, rest: &str) -> Result<Access, Denied> {
+    let bad = || Denied::Token("the API key is not valid, has expired or was revoked".to_owned());
+    let (id, secret) = rest.split_once('_').ok_or_else(bad)?;
+    let id = Uuid::try_parse(id).map_err(|_| bad())?;
+    let (store, now) = (&app.api.store, app.now());
+    let state = store.api_key(id).await?.ok_or_else(bad)?;
+    let key = state.key;
+    let is_over = key.revoked_at.is_some() || key.expires_at.is_some_and(|at| at <= now);
+    if !same(&state.hash, &token_hash(secret)) || is_over {
+        return Err(bad());
     }
+    if !state.user.is_active {
+        return Err(Denied::Closed);
+    }
+    let noted = key.last_used_at;
+    if noted.is_none_or(|at| millis_between(at, now) >= NOTED_EVERY_MS) {
+        store.api_key_used(id, now).await?;
+    }
+    Ok(Access {
+        user: state.user,
+        session: None,
+        expires: key.expires_at.map(Timestamp::as_second),
+        scopes: Some(key.scopes),
+    })
+}
+
+/// Whether somebody has a permission.
+pub(crate) fn authorise<P: Needs>(access: &Access) -> Result<(), Problem> {
+    if access.may(P::PERMISSION) {
+        return Ok(());
+    }
+    Err(Problem::forbidden(if access.user.role.may(P::PERMISSION) {
+        format!(
+            "this API key may not {}: it lacks the scope {}",
+            P::WHAT,
+            P::PERMISSION
+        )
+    } else {
+        format!(
+            "the role {} may not {}: ask an administrator",
+            access.user.role,
+            P::WHAT
+        )
+    }))
 }
 
 /// Where a request comes from.
@@ -155,6 +292,8 @@ pub(crate) struct Peer {
     pub(crate) address: Option<IpAddr>,
     /// From this machine, with nothing in between.
     pub(crate) is_local: bool,
+    /// The client speaks TLS, as a trusted proxy says.
+    pub(crate) is_secure: bool,
 }
 
 impl FromRequestParts<Shared> for Peer {
@@ -180,9 +319,18 @@ impl FromRequestParts<Shared> for Peer {
         };
         Ok(Self {
             address,
+            is_secure: direct.is_some_and(|ip| trusted(&ip)) && is_https(&parts.headers),
             is_local: !forwarded && direct.is_some_and(|ip| ip.is_loopback()),
         })
     }
+}
+
+fn is_https(headers: &HeaderMap) -> bool {
+    let scheme = headers.get("x-forwarded-proto");
+    let scheme = scheme
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    scheme.trim().eq_ignore_ascii_case("https")
 }
 
 /// The last address of `X-Forwarded-For` that no trusted proxy has: what is before it,

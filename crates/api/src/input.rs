@@ -1,12 +1,13 @@
 //! Reading requests, so that whatever is wrong with one is said in words.
 
-use std::ops::RangeInclusive;
+use std::{error::Error, ops::RangeInclusive};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
     http::request::Parts,
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::problem::{FieldError, Problem};
 
@@ -29,10 +30,34 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 ))
             }
             Err(JsonRejection::JsonDataError(error)) => {
+                let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+                while let Some(inner) = cause {
+                    if let Some(wrong) = inner.downcast_ref::<Misread>() {
+                        return Err(Problem::field(
+                            &within("", wrong),
+                            strip(&wrong.inner().to_string()),
+                        ));
+                    }
+                    cause = inner.source();
+                }
                 Err(Problem::field("", strip(&error.body_text())))
             }
             Err(rejection) => Err(Problem::malformed(strip(&rejection.body_text()))),
         }
+    }
+}
+
+/// What does not fit what it is read into, with its place.
+type Misread = serde_path_to_error::Error<serde_json::Error>;
+
+/// The place at fault within a field, such as `schedule.windows.monday[0]`.
+fn within(field: &str, error: &Misread) -> String {
+    let path = error.path().to_string();
+    let path: String = path.chars().take(200).collect();
+    match path.as_str() {
+        "." => field.to_owned(),
+        path if field.is_empty() || path.starts_with('[') => format!("{field}{path}"),
+        path => format!("{field}.{path}"),
     }
 }
 
@@ -110,6 +135,15 @@ impl Check {
     pub(crate) fn ok<T, E: ToString>(&mut self, field: &str, value: Result<T, E>) -> Option<T> {
         value
             .map_err(|error| self.wrong(field, error.to_string()))
+            .ok()
+    }
+
+    /// Reads a value within the request, or notes which part of it does not fit.
+    pub(crate) fn read<T: DeserializeOwned>(&mut self, field: &str, value: &Value) -> Option<T> {
+        serde_path_to_error::deserialize(value)
+            .map_err(|error| {
+                self.wrong(&within(field, &error), strip(&error.inner().to_string()));
+            })
             .ok()
     }
 

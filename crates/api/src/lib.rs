@@ -22,17 +22,19 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+mod console;
 mod exchange;
 mod guard;
 mod input;
 mod middleware;
+mod picture;
 mod problem;
 mod reply;
 mod router;
 mod routes;
 mod state;
 
-pub use auth::{Auth, AuthError, AuthSettings};
+pub use auth::{Auth, AuthError, AuthSettings, SigningKey};
 pub use exchange::{ExchangeError, ExchangeHandle, Request, exchange_channel};
 pub use problem::{FieldError, Problem, ProblemBody};
 pub use reply::MAX_LIMIT;

@@ -30,7 +30,8 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     findings: Vec<Finding>,
-    retry_after_s: Option<u64>,
+    retry_after_s: Option<u32>,
+    challenge_token: Option<Box<str>>,
 }
 
 /// The body of a problem.
@@ -58,6 +59,9 @@ pub struct ProblemBody {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub findings: Vec<Finding>,
+    /// With `mfa_required`: what POST /api/v1/auth/mfa wants besides the code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub challenge_token: Option<String>,
 }
 
 impl Problem {
@@ -69,6 +73,7 @@ impl Problem {
             errors: Vec::new(),
             findings: Vec::new(),
             retry_after_s: None,
+            challenge_token: None,
         }
     }
 
@@ -80,6 +85,18 @@ impl Problem {
     /// Nobody is logged in, or no longer.
     pub fn unauthenticated(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+    }
+
+    /// The password is right, and a code is asked for as well.
+    pub fn mfa_required(challenge_token: String) -> Self {
+        Self {
+            challenge_token: Some(challenge_token.into()),
+            ..Self::new(
+                StatusCode::UNAUTHORIZED,
+                "mfa_required",
+                "now send the code of the authenticator app and challenge_token to POST /api/v1/auth/mfa",
+            )
+        }
     }
 
     /// Not for this role.
@@ -155,7 +172,7 @@ impl Problem {
     /// Too many requests; try again after so many seconds.
     pub fn too_many(detail: impl Into<String>, retry_after_s: u64) -> Self {
         Self {
-            retry_after_s: Some(retry_after_s.max(1)),
+            retry_after_s: Some(seconds(retry_after_s)),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail)
         }
     }
@@ -163,7 +180,7 @@ impl Problem {
     /// It cannot be done at the moment.
     pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after_s: u64) -> Self {
         Self {
-            retry_after_s: Some(retry_after_s.max(1)),
+            retry_after_s: Some(seconds(retry_after_s)),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
         }
     }
@@ -193,6 +210,11 @@ impl Problem {
         self
     }
 
+    /// The kind for programs.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -215,8 +237,14 @@ impl Problem {
             code: self.code,
             errors: self.errors.clone(),
             findings: self.findings.clone(),
+            challenge_token: self.challenge_token.as_deref().map(str::to_owned),
         }
     }
+}
+
+/// At least one, for `Retry-After`.
+fn seconds(wait: u64) -> u32 {
+    u32::try_from(wait.max(1)).unwrap_or(u32::MAX)
 }
 
 impl IntoResponse for Problem {

@@ -15,12 +15,13 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    console,
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agents, asked, audit, board, callbacks, caller_ids, calls, campaigns, consents, contacts,
-        dids, dnc, flows, health, ledger, lists, login, opt_outs, password, qualifications, queues,
-        stream, trunks, users,
+        agent_profiles, agents, api_keys, asked, audit, board, callbacks, caller_ids, calls,
+        campaigns, consents, contacts, dids, dnc, flows, health, ledger, lists, locks, login,
+        opt_outs, password, qualifications, queues, sites, stream, trunks, user_groups, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -30,6 +31,9 @@ const LOGIN_BODY: usize = 4 * 1024;
 
 /// Largest body of a request that has no other limit.
 const BODY: usize = 256 * 1024;
+
+/// Largest body about users: one with a picture of 2 MiB, or a thousand without.
+const PERSON_BODY: usize = 4 * 1024 * 1024;
 
 /// Largest body of a flow: 500 nodes with prompts of 2,000 characters fit.
 const FLOW_BODY: usize = 4 * 1024 * 1024;
@@ -86,8 +90,25 @@ async fn no_such_method() -> Problem {
 fn all() -> OpenApiRouter<Shared> {
     let quick = OpenApiRouter::new()
         .routes(routes!(login::me))
-        .routes(routes!(users::list, users::create))
-        .routes(routes!(users::change))
+        .routes(routes!(login::logout))
+        .routes(routes!(login::own))
+        .routes(routes!(login::end))
+        .routes(routes!(login::of_user))
+        .routes(routes!(login::unlock))
+        .routes(routes!(login::enrol))
+        .routes(routes!(login::confirm))
+        .routes(routes!(login::disable))
+        .routes(routes!(login::reset))
+        .routes(routes!(password::begin_reset))
+        .routes(routes!(api_keys::list, api_keys::create))
+        .routes(routes!(api_keys::revoke))
+        .routes(routes!(api_keys::of_user))
+        .routes(routes!(user_groups::list, user_groups::create))
+        .routes(routes!(user_groups::change, user_groups::delete))
+        .routes(routes!(agent_profiles::list, agent_profiles::create))
+        .routes(routes!(agent_profiles::change, agent_profiles::delete))
+        .routes(routes!(sites::list, sites::create))
+        .routes(routes!(sites::change, sites::delete))
         .routes(routes!(password::change))
         .routes(routes!(trunks::list, trunks::create))
         .routes(routes!(campaigns::list, campaigns::create))
@@ -109,6 +130,9 @@ fn all() -> OpenApiRouter<Shared> {
         ))
         .routes(routes!(campaigns::drain))
         .routes(routes!(campaigns::boost))
+        .routes(routes!(campaigns::abandonment))
+        .routes(routes!(locks::list))
+        .routes(routes!(locks::release))
         .routes(routes!(asked::preview))
         .routes(routes!(asked::dial_preview))
         .routes(routes!(asked::skip_preview))
@@ -162,20 +186,38 @@ fn all() -> OpenApiRouter<Shared> {
         .layer(DefaultBodyLimit::max(BODY));
     let login = OpenApiRouter::new()
         .routes(routes!(login::login))
+        .routes(routes!(login::second))
+        .routes(routes!(login::refresh))
+        .routes(routes!(password::reset))
         .layer(DefaultBodyLimit::max(LOGIN_BODY));
+    let people = OpenApiRouter::new()
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::change, users::delete))
+        .routes(routes!(users::set_picture))
+        .layer(DefaultBodyLimit::max(PERSON_BODY));
     let flows = OpenApiRouter::new()
         .routes(routes!(flows::show, flows::save))
         .layer(DefaultBodyLimit::max(FLOW_BODY));
+    let many = OpenApiRouter::new()
+        .routes(routes!(users::create_many))
+        .layer(DefaultBodyLimit::max(PERSON_BODY));
     // These take their time and mind their own limits.
     let slow = OpenApiRouter::new()
         .routes(routes!(contacts::import))
+        .merge(many)
         .routes(routes!(dnc::import::import))
         .routes(routes!(ledger::export::export))
         .routes(routes!(ledger::verify))
         .routes(routes!(lists::recycle))
         .routes(routes!(stream::stream));
     OpenApiRouter::with_openapi(Document::openapi())
-        .merge(quick.merge(login).merge(flows).layer(from_fn(deadline)))
+        .merge(
+            quick
+                .merge(login)
+                .merge(people)
+                .merge(flows)
+                .layer(from_fn(deadline)),
+        )
         .merge(slow)
 }
 
@@ -185,6 +227,8 @@ pub fn router(state: ApiState) -> Router {
     let app = Arc::new(App::new(state));
     let (router, _) = all().split_for_parts();
     router
+        .merge(console::router().layer(from_fn(deadline)))
+        .merge(console::slow())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(panicked))

@@ -1,6 +1,8 @@
 //! One module per area.
 
+pub(crate) mod agent_profiles;
 pub(crate) mod agents;
+pub(crate) mod api_keys;
 pub(crate) mod asked;
 pub(crate) mod audit;
 pub(crate) mod board;
@@ -16,11 +18,14 @@ pub(crate) mod flows;
 pub(crate) mod health;
 pub(crate) mod ledger;
 pub(crate) mod lists;
+pub(crate) mod locks;
 pub(crate) mod login;
 pub(crate) mod opt_outs;
 pub(crate) mod password;
 pub(crate) mod qualifications;
 pub(crate) mod queues;
+pub(crate) mod sites;
 pub(crate) mod stream;
 pub(crate) mod trunks;
+pub(crate) mod user_groups;
 pub(crate) mod users;

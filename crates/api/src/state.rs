@@ -7,14 +7,16 @@ use std::{
 };
 
 use ipnet::IpNet;
+use serde_json::{Value, json};
 use strowger_core::{
+    compliance::Packs,
     ids::{CampaignId, UserId},
-    switchboard::Stats,
+    switchboard::{Command, Stats},
     telephony::ServerName,
     time::Timestamp,
 };
 use strowger_realtime::Hub;
-use strowger_store::Store;
+use strowger_store::{Store, login_sessions::LoginEnd};
 use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
@@ -49,6 +51,8 @@ pub struct ApiState {
     pub clock: Clock,
     /// Makes unique numbers for ids.
     pub ids: IdGen,
+    /// The installed packs of compliance rules, which campaigns choose from.
+    pub packs: Arc<Packs>,
     /// What can be set.
     pub settings: ApiSettings,
     /// Renders the metrics.
@@ -112,6 +116,17 @@ pub struct ExchangeStatus {
     pub servers: Vec<(ServerName, bool)>,
 }
 
+/// A login has ended: for the live connections that were made with it.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionEnded {
+    /// The login.
+    pub(crate) session: Uuid,
+    /// Whose.
+    pub(crate) user: UserId,
+    /// Why.
+    pub(crate) cause: LoginEnd,
+}
+
 /// [`ApiState`] with what the routes share among themselves.
 #[derive(Debug)]
 pub(crate) struct App {
@@ -123,6 +138,8 @@ pub(crate) struct App {
     pub(crate) verified_at: Mutex<Option<Timestamp>>,
     /// Who was changed just now.
     changed_users: broadcast::Sender<UserId>,
+    /// The logins that ended just now.
+    ended_logins: broadcast::Sender<SessionEnded>,
     runs: Runs,
     work: TaskTracker,
 }
@@ -143,6 +160,31 @@ impl Runs {
 
 pub(crate) type Shared = Arc<App>;
 
+/// What a person asks of the switchboard, for the audit log.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    by: UserId,
+    action: &'static str,
+    subject: String,
+    change: Value,
+}
+
+impl Asked {
+    pub(crate) fn by(by: &UserId, action: &'static str, subject: impl Into<String>) -> Self {
+        Self {
+            by: by.clone(),
+            action,
+            subject: subject.into(),
+            change: json!({}),
+        }
+    }
+
+    /// With more than the action and the subject say.
+    pub(crate) fn with(self, change: Value) -> Self {
+        Self { change, ..self }
+    }
+}
+
 impl App {
     pub(crate) fn new(api: ApiState) -> Self {
         Self {
@@ -151,6 +193,7 @@ impl App {
             imports: Arc::new(Semaphore::new(api.settings.max_imports)),
             verified_at: Mutex::default(),
             changed_users: broadcast::channel(64).0,
+            ended_logins: broadcast::channel(64).0,
             runs: Runs(std::array::from_fn(|_| Arc::default())),
             work: TaskTracker::new(),
             api,
@@ -165,6 +208,22 @@ impl App {
     pub(crate) fn user_changed(&self, id: &UserId) {
         // An error only says that nobody watches.
         let _ = self.changed_users.send(id.clone());
+    }
+
+    /// Has the live connections of logins end, wherever they are.
+    pub(crate) fn logins_ended(&self, user: &UserId, sessions: &[Uuid], cause: LoginEnd) {
+        for session in sessions {
+            let _ = self.ended_logins.send(SessionEnded {
+                session: *session,
+                user: user.clone(),
+                cause,
+            });
+        }
+    }
+
+    /// The logins that end from now on.
+    pub(crate) fn ended_logins(&self) -> broadcast::Receiver<SessionEnded> {
+        self.ended_logins.subscribe()
     }
 
     /// Who is changed from now on.
@@ -184,13 +243,42 @@ impl App {
             let _held = held;
             change.await
         };
+        self.finish(Box::pin(work)).await
+    }
+
+    /// Carries work out to its end, also when the client hangs up.
+    async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
         match self.work.spawn(work.in_current_span()).await {
             Ok(result) => result,
             Err(error) => {
-                tracing::error!(%error, "A change of a campaign ended before it was done");
+                tracing::error!(%error, "A change ended before it was done");
                 Err(Problem::internal())
             }
         }
+    }
+
+    /// Tells the switchboard what a person asks, and notes it when it is not refused. Both are done
+    /// even when the client hangs up meanwhile.
+    pub(crate) async fn tell(&self, asked: Asked, command: Command) -> Result<(), Problem> {
+        let (exchange, store) = (self.api.exchange.clone(), self.api.store.clone());
+        let now = self.now();
+        let work = async move {
+            exchange.send(command).await?;
+            let Asked {
+                by,
+                action,
+                subject,
+                change,
+            } = asked;
+            store
+                .record_audit(Some(&by), action, &subject, &change, now)
+                .await?;
+            Ok(())
+        };
+        self.finish(Box::pin(work)).await
     }
 
     pub(crate) fn new_id(&self) -> Uuid {

@@ -17,7 +17,7 @@ use jiff::{SignedDuration, ToSpan, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    amd::Share,
+    amd::{ASSUMED_AUDITS, Estimate, Share},
     statistics::float,
     time::{Timestamp, after},
 };
@@ -65,9 +65,32 @@ pub enum Correction {
     },
 }
 
+impl Correction {
+    /// What agents heard corrects the counts. With detection that is what they said of its verdicts;
+    /// without it, what they said of the calls that they took, once there are [`ASSUMED_AUDITS`] of
+    /// them: with fewer, whoever was given up counts as a person.
+    pub fn of(detects: bool, heard: &Estimate) -> Self {
+        if detects {
+            Self::Detection {
+                people_among_verdicts: heard.false_positive,
+            }
+        } else if heard.false_negative.n >= ASSUMED_AUDITS {
+            Self::NoDetection {
+                machines_among_connected: heard.false_negative,
+            }
+        } else {
+            Self::None
+        }
+    }
+}
+
 /// The rate of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
+    /// People abandoned, after the correction.
+    pub abandoned: f64,
+    /// People who answered, after the correction, those abandoned among them: the denominator.
+    pub answered: f64,
     /// People abandoned over people who answered, 0 to 1; 0 when nobody answered.
     pub rate: f64,
     /// The rate is hardly above this: what is estimated in it is taken at its 95 % bound. It equals
@@ -89,6 +112,8 @@ impl Metric {
             Correction::NoDetection { .. } => people(counts, correction, |share| share.lower),
         };
         Self {
+            abandoned,
+            answered,
             rate: ratio(abandoned, answered),
             upper_bound: ratio(most_abandoned, most_answered),
             // Each further abandoned person also answered: (a + x) / (n + x) = limit.

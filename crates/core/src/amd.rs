@@ -166,6 +166,11 @@ impl AmdParameters {
         }
     }
 
+    /// The longest greeting of a person, in ms: a longer one is taken for a machine's.
+    pub fn longest_greeting_ms(&self) -> u32 {
+        self.greeting_ms.unwrap_or(1_500)
+    }
+
     /// The argument text of `AMD()`, such as `2000,,800`: what is absent is left empty, and the
     /// exchange takes its own value. Empty when nothing is set. Only digits and commas.
     pub fn arguments(&self) -> String {

@@ -167,6 +167,8 @@ pub struct Call {
     pub answered_at: Option<Timestamp>,
     /// When it asked for an agent.
     pub waiting_since: Option<Timestamp>,
+    /// When an agent was first told to take it.
+    pub offered_at: Option<Timestamp>,
     /// When an agent was connected.
     pub bridged_at: Option<Timestamp>,
     /// When it ended.
@@ -206,6 +208,7 @@ impl Call {
             started_at: now,
             answered_at: None,
             waiting_since: None,
+            offered_at: None,
             bridged_at: None,
             ended_at: None,
             unbridged_at: None,

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     amd::AmdParameters,
-    compliance::Activity,
+    compliance::{Activity, Channel, Duties, Purpose},
     ids::{CallerIdPoolId, CampaignId, FlowId, TrunkId},
+    lists::order::DialOrder,
     phone::PhoneNumber,
     retry::RetryRules,
     telephony::ServerName,
@@ -72,54 +73,6 @@ impl FromStr for DialingMode {
             .ok_or_else(|| {
                 let names = Self::ALL.map(Self::as_str).join(", ");
                 format!("unknown dialing mode {text:?}; there are {names}")
-            })
-    }
-}
-
-/// Which contacts of a list are dialed first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DialOrder {
-    /// Those never dialed, then the others.
-    #[default]
-    NewFirst,
-    /// By their priority.
-    Priority,
-    /// Those that were added first.
-    OldestFirst,
-    /// Those whose hour it is to be reached.
-    BestHour,
-}
-
-impl DialOrder {
-    /// Every order, for messages and documentation.
-    pub const ALL: [Self; 4] = [
-        Self::NewFirst,
-        Self::Priority,
-        Self::OldestFirst,
-        Self::BestHour,
-    ];
-
-    /// The name used in tables and on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NewFirst => "new-first",
-            Self::Priority => "priority",
-            Self::OldestFirst => "oldest-first",
-            Self::BestHour => "best-hour",
-        }
-    }
-}
-
-impl FromStr for DialOrder {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|order| order.as_str() == text)
-            .ok_or_else(|| {
-                let names = Self::ALL.map(Self::as_str).join(", ");
-                format!("unknown order {text:?}; there are {names}")
             })
     }
 }
@@ -303,17 +256,66 @@ impl CampaignSettings {
         self.trunks.first().map(|trunk| &trunk.server)
     }
 
-    /// The arguments of the exchange's machine detection; empty for its own.
-    pub fn amd_arguments(&self) -> String {
-        let parameters: Result<AmdParameters, _> =
-            serde_json::from_value(self.amd_parameters.clone());
-        parameters.unwrap_or_default().arguments()
+    /// What its machine detection is set to.
+    pub fn detection(&self) -> AmdParameters {
+        serde_json::from_value(self.amd_parameters.clone()).unwrap_or_default()
+    }
+
+    /// Whether its calls pass machine detection: whoever listens already needs no machine to.
+    pub fn detects(&self) -> bool {
+        self.amd && self.mode.dials_by_itself()
+    }
+
+    /// What it asks the law with.
+    pub fn purpose(&self) -> Purpose {
+        Purpose {
+            campaign: self.id.clone(),
+            activity: self.activity,
+            channel: match self.mode {
+                DialingMode::Broadcast => Channel::Prerecorded,
+                DialingMode::Predictive
+                | DialingMode::Progressive
+                | DialingMode::Power
+                | DialingMode::Preview
+                | DialingMode::Manual => Channel::Voice,
+            },
+            automated: self.mode.dials_by_itself(),
+        }
+    }
+
+    /// The same, kept to the duties of its packs: of each the stricter one applies.
+    #[must_use]
+    pub fn kept_to(mut self, duties: &Duties) -> Self {
+        let pacing = &mut self.pacing;
+        if let Some(limit) = duties.abandon_limit {
+            pacing.abandon_limit = pacing.abandon_limit.min(limit);
+        }
+        if let Some(window) = duties.abandon_window_s {
+            pacing.window_s = pacing.window_s.min(window);
+        }
+        let ring = u32::from(duties.min_ring_s);
+        pacing.min_ring_s = pacing.min_ring_s.max(ring);
+        self.ring_timeout_s = self.ring_timeout_s.max(ring);
+        if let Some(threshold) = duties.threshold_s {
+            self.abandon_after_ms = self.abandon_after_ms.min(millis(threshold));
+        }
+        self
     }
 
     /// One of its trunks.
     pub fn trunk(&self, id: &TrunkId) -> Option<&TrunkSettings> {
         self.trunks.iter().find(|trunk| trunk.id == *id)
     }
+}
+
+/// Seconds of a rule as milliseconds, at least one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to a minute"
+)]
+fn millis(seconds: f64) -> u64 {
+    (seconds * 1_000.0).clamp(1.0, 60_000.0) as u64
 }
 
 /// Counters of a campaign since it was loaded, shown on the live board.

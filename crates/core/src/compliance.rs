@@ -31,7 +31,7 @@ pub use check::check;
 pub use consent::{CONTRACT, consent_in_force};
 pub use duties::Duties;
 pub use error::PackError;
-pub use own::{OwnCap, OwnRules};
+pub use own::{InvalidRule, OwnCap, OwnRules};
 pub use pack::{
     AbandonWindow, After, AppliesTo, Cap, ConsentRule, Counting, ListRule, PacingRule, Pack,
     PackId, Period, Rest, Scope, Version, When, Window,

@@ -154,6 +154,12 @@ text_id!(
     /// A place with its own trunk and extensions.
     SiteId, "sit");
 text_id!(
+    /// A group of users.
+    UserGroupId, "ugr");
+text_id!(
+    /// Which call controls an agent has.
+    AgentProfileId, "prf");
+text_id!(
     /// An IVR flow.
     FlowId, "flw");
 text_id!(

@@ -24,6 +24,10 @@
 //!   and takes it away before the limit is reached;
 //! - `decide` asks the question.
 //!
+//! A pacer that is made anew is told what was counted within the legal window before
+//! ([`Pacer::remember`]): a restart gives no budget back. What it learned of people and
+//! agents is learned again, from the careful beginning.
+//!
 //! There is one setting for every list: [`Config::abandon_limit`]. A campaign begins as a
 //! progressive one and becomes faster as people answer: the limit is a share of them, and
 //! with none there is nothing to spend.
@@ -194,6 +198,21 @@ pub enum Event<L, A> {
     NotDialed(u32),
     /// Nothing but the passing of time.
     Tick,
+}
+
+/// People counted within a stretch of time before the pacer was made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Past {
+    /// When it began, in seconds on the clock of the pacer.
+    pub from: f64,
+    /// When it ended.
+    pub until: f64,
+    /// People who answered within it.
+    pub people: u32,
+    /// People who turned out within it not to be connected in time.
+    pub late: u32,
+    /// Calls that machine detection took for a machine's within it.
+    pub machines: u32,
 }
 
 /// What to do.

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// The role of a user.
+/// The role of a user. Each may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -39,24 +39,7 @@ impl Role {
 
     /// Whether this role has a permission.
     pub const fn may(self, permission: Permission) -> bool {
-        match permission {
-            Permission::WorkAsAgent => true,
-            Permission::WatchLive
-            | Permission::RunCampaigns
-            | Permission::ReadCallRecords
-            | Permission::RecordWishes
-            | Permission::ReadLedger
-            | Permission::ManageAgents => !matches!(self, Self::Agent),
-            Permission::EditCampaigns
-            | Permission::ImportContacts
-            | Permission::EditFlows
-            | Permission::EditDids => {
-                matches!(self, Self::Administrator | Self::SuperAdministrator)
-            }
-            Permission::EditCompliance | Permission::ReadAudit | Permission::ReadMetrics => {
-                matches!(self, Self::Administrator | Self::SuperAdministrator)
-            }
-        }
+        self as u8 >= permission.least_role() as u8
     }
 }
 
@@ -75,64 +58,173 @@ impl FromStr for Role {
     }
 }
 
-/// What a route asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Permission {
-    /// Log in at a station, be ready, pause, log out: always oneself.
-    WorkAsAgent,
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident, $word:literal, $least:ident;)*) => {
+        /// What a route asks for, and what an API key may be limited to.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Permission {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Permission {
+            /// Every permission.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name used in tables and on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+
+            /// The least role that has it.
+            pub const fn least_role(self) -> Role {
+                match self {
+                    $(Self::$name => Role::$least,)*
+                }
+            }
+        }
+    };
+}
+
+permissions! {
+    /// Log in at a station, be ready, pause, log out, see one's own work: always oneself.
+    WorkAsAgent, "work-as-agent", Agent;
     /// See the live view of everybody.
-    WatchLive,
+    WatchLive, "watch-live", Supervisor;
+    /// Listen, coach, barge, send messages, force a pause or a logout.
+    Supervise, "supervise", Supervisor;
+    /// See users, and change the state of agents.
+    ManageAgents, "manage-agents", Supervisor;
     /// Start, pause and stop campaigns.
-    RunCampaigns,
-    /// Create and change campaigns.
-    EditCampaigns,
-    /// Import contacts.
-    ImportContacts,
+    RunCampaigns, "run-campaigns", Supervisor;
     /// See call records.
-    ReadCallRecords,
-    /// Change the state of other agents.
-    ManageAgents,
-    /// Save and publish flows.
-    EditFlows,
-    /// Bind numbers to flows.
-    EditDids,
-    /// Read the metrics of the daemon.
-    ReadMetrics,
+    ReadCallRecords, "read-call-records", Supervisor;
+    /// Hear recordings, voicemails and their transcripts.
+    ReadRecordings, "read-recordings", Supervisor;
+    /// See reports, time sheets and adherence.
+    ReadReports, "read-reports", Supervisor;
+    /// Plan the shifts of agents.
+    PlanShifts, "plan-shifts", Supervisor;
+    /// Create and change the activities that agents do and pause for.
+    EditActivityTypes, "edit-activity-types", Supervisor;
     /// Record what people allowed, took back or do not want.
-    RecordWishes,
-    /// Change do-not-call lists.
-    EditCompliance,
+    RecordWishes, "record-wishes", Supervisor;
     /// Read why numbers were dialed or were not, and hand it out as evidence.
-    ReadLedger,
+    ReadLedger, "read-ledger", Supervisor;
+    /// Add, change and remove users of one's own role and below, unlock them and end their logins.
+    ManageUsers, "manage-users", Administrator;
+    /// Create and change groups of users.
+    ManageGroups, "manage-groups", Administrator;
+    /// Create and change the profiles that say which call controls an agent has.
+    EditAgentProfiles, "edit-agent-profiles", Administrator;
+    /// Create and change sites.
+    EditSites, "edit-sites", Administrator;
+    /// Create and change campaigns.
+    EditCampaigns, "edit-campaigns", Administrator;
+    /// Import contacts.
+    ImportContacts, "import-contacts", Administrator;
+    /// Create and change the scripts that agents read.
+    EditScripts, "edit-scripts", Administrator;
+    /// Create and change the outcomes that agents choose.
+    EditQualifications, "edit-qualifications", Administrator;
+    /// Save and publish flows.
+    EditFlows, "edit-flows", Administrator;
+    /// Bind numbers to flows, change queues.
+    EditDids, "edit-dids", Administrator;
+    /// Create and change trunks.
+    EditTrunks, "edit-trunks", Administrator;
+    /// Upload, rename and remove sounds.
+    EditMedia, "edit-media", Administrator;
+    /// Change do-not-call lists.
+    EditCompliance, "edit-compliance", Administrator;
     /// Read who changed what, and verify the ledger.
-    ReadAudit,
+    ReadAudit, "read-audit", Administrator;
+    /// Read the metrics of the daemon.
+    ReadMetrics, "read-metrics", Administrator;
+    /// Change the settings of the whole system: appearance, mail, connections, visible modules.
+    EditSettings, "edit-settings", SuperAdministrator;
+    /// Read the state and the logs of the machine, and test connections from it.
+    ReadSystem, "read-system", SuperAdministrator;
+    /// Ask the database directly, reading only.
+    RunDatabaseQueries, "run-database-queries", SuperAdministrator;
+    /// Make, restore and schedule backups.
+    RunBackups, "run-backups", SuperAdministrator;
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Permission {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().find(|known| known.as_str() == text);
+        found.copied().ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.iter().map(|one| one.as_str()).collect();
+            format!(
+                "unknown permission {text:?}; it is one of {}",
+                known.join(", ")
+            )
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn of(role: Role) -> Vec<Permission> {
+        let all = Permission::ALL.iter().copied();
+        all.filter(|permission| role.may(*permission)).collect()
+    }
+
     #[test]
     fn an_agent_may_only_work() {
-        assert!(Role::Agent.may(Permission::WorkAsAgent));
-        for permission in [
-            Permission::WatchLive,
-            Permission::RunCampaigns,
-            Permission::EditCampaigns,
-            Permission::ImportContacts,
-            Permission::ReadCallRecords,
-            Permission::ManageAgents,
-            Permission::EditFlows,
-            Permission::EditDids,
-            Permission::ReadMetrics,
-            Permission::RecordWishes,
-            Permission::EditCompliance,
-            Permission::ReadLedger,
-            Permission::ReadAudit,
-        ] {
-            assert!(!Role::Agent.may(permission), "{permission:?}");
-            assert!(Role::SuperAdministrator.may(permission), "{permission:?}");
+        assert_eq!(of(Role::Agent), [Permission::WorkAsAgent]);
+    }
+
+    #[test]
+    fn a_supervisor_supervises_and_changes_nothing_of_the_set_up() {
+        for permission in of(Role::Supervisor) {
+            let changes = permission.as_str().starts_with("edit-");
+            let own = permission == Permission::EditActivityTypes;
+            assert!(!changes || own, "{permission}");
         }
+        assert!(!Role::Supervisor.may(Permission::ManageUsers));
+        assert!(Role::Supervisor.may(Permission::PlanShifts));
+    }
+
+    #[test]
+    fn the_system_itself_is_for_super_administrators() {
+        let only: Vec<Permission> = of(Role::SuperAdministrator)
+            .into_iter()
+            .filter(|permission| !Role::Administrator.may(*permission))
+            .collect();
+        assert_eq!(
+            only,
+            [
+                Permission::EditSettings,
+                Permission::ReadSystem,
+                Permission::RunDatabaseQueries,
+                Permission::RunBackups
+            ]
+        );
+        assert_eq!(of(Role::SuperAdministrator), Permission::ALL);
+    }
+
+    #[test]
+    fn the_name_of_a_permission_is_read_back_and_is_that_of_json() {
+        for permission in Permission::ALL {
+            assert_eq!(permission.as_str().parse(), Ok(*permission));
+            assert_eq!(
+                serde_json::to_value(permission).unwrap(),
+                permission.as_str()
+            );
+        }
+        assert!("everything".parse::<Permission>().is_err());
     }
 }

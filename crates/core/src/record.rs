@@ -36,6 +36,8 @@ pub enum Write {
         agent: UserId,
         /// When.
         at: Timestamp,
+        /// The person waited longer for it than the campaign allows.
+        late: bool,
     },
     /// An attempt ended; its contact goes on or is done, in the same transaction.
     AttemptEnded(AttemptEnd),
@@ -153,6 +155,9 @@ pub struct AttemptEnd {
     pub amd: Option<Amd>,
     /// Why it said so, in the words of the exchange.
     pub amd_cause: Option<String>,
+    /// Whether a person for whom an agent was owed got none in time, as pacing counts them;
+    /// none when nobody was owed one.
+    pub late: Option<bool>,
     /// What becomes of the contact.
     pub after: AfterAttempt,
     /// When.

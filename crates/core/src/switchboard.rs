@@ -15,7 +15,9 @@ mod calls;
 mod commands;
 mod connecting;
 mod dialing;
+mod duties;
 mod ends;
+mod idle;
 mod inbound;
 mod invariants;
 mod links;
@@ -35,9 +37,11 @@ use std::{
 
 use crate::{
     agent::{Agent, AgentState},
+    amd::Calibration,
     breaker::Breaker,
     call::Call,
     campaign::{CampaignCounters, CampaignSettings, CampaignState, TrunkSettings},
+    compliance::Packs,
     dialer::RateLimit,
     ids::{
         AgentSessionId, AttemptId, CallId, CampaignId, ContactId, FlowId, QueueId, TrunkId, UserId,
@@ -130,6 +134,15 @@ pub enum Input {
         /// Nothing of it will ever be dialed, unless something is added or changed.
         used_up: bool,
     },
+    /// What pacing needs to know of the past of a campaign.
+    PacingFound {
+        /// Of which campaign.
+        campaign: CampaignId,
+        /// The people of the stretch that was asked for.
+        past: Vec<Counted>,
+        /// What is known of its machine detection.
+        calibration: Calibration,
+    },
     /// A flow was looked up.
     FlowFound {
         /// For which call.
@@ -178,6 +191,33 @@ pub enum Which {
     Position(i16),
     /// This one, whether the contact has it or not.
     Other(PhoneNumber),
+}
+
+/// A stretch of time in which people answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// They answered at this time or later,
+    pub from: Timestamp,
+    /// and before this time.
+    pub to: Timestamp,
+    /// Whoever was not connected, and whose call had not ended, at this time is left out: they
+    /// are counted live.
+    pub until: Timestamp,
+}
+
+/// People counted within a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// When it began.
+    pub from: Timestamp,
+    /// When it ended.
+    pub until: Timestamp,
+    /// People who answered within it and were owed an agent.
+    pub people: u32,
+    /// People who turned out within it to have got none in time.
+    pub late: u32,
+    /// Calls that machine detection took for a machine's within it.
+    pub machines: u32,
 }
 
 /// Which flow is looked up.
@@ -255,6 +295,17 @@ pub enum Action {
         /// Of which campaign.
         campaign: CampaignId,
     },
+    /// Count who answered the calls of a campaign, and how far its machine detection can be
+    /// trusted; answered by [`Input::PacingFound`].
+    FindPacing {
+        /// Of which campaign.
+        campaign: CampaignId,
+        /// Count those who answered within this stretch of time and were connected, or whose
+        /// call ended, before `until` of it; none: only the detection is asked about.
+        stretch: Option<Stretch>,
+        /// Since when its machine detection is looked at.
+        detection_since: Timestamp,
+    },
     /// Look a flow up; answered by [`Input::FlowFound`].
     FindFlow {
         /// For which call.
@@ -289,7 +340,10 @@ pub struct Stats {
 
 #[derive(Debug)]
 struct Campaign {
+    /// What it goes by: what it is set to, kept to the duties of its packs.
     settings: CampaignSettings,
+    /// What it is set to.
+    configured: CampaignSettings,
     state: CampaignState,
     epoch: i64,
     counters: CampaignCounters,
@@ -380,15 +434,26 @@ pub struct Switchboard {
     touched: BTreeSet<CampaignId>,
     actions: VecDeque<Action>,
     draining: bool,
+    packs: Arc<Packs>,
+    /// When the duties of the packs are looked at next: they change with the date.
+    duties_due: Option<Timestamp>,
     pacers: pacing::Pacers,
     witness: invariants::Witness,
     stats: Stats,
 }
 
 impl Switchboard {
-    /// An empty switchboard.
+    /// An empty switchboard, whose campaigns keep to nothing but their own settings.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty switchboard, whose campaigns keep to the packs that they name.
+    pub fn with_packs(packs: Arc<Packs>) -> Self {
+        Self {
+            packs,
+            ..Self::default()
+        }
     }
 
     /// Takes what happened.
@@ -411,6 +476,11 @@ impl Switchboard {
             Input::Picked { agent, contact } => self.picked(now, &agent, contact),
             Input::ClaimedOne { agent, attempt } => self.claimed_one(now, &agent, attempt),
             Input::ListLookedAt { campaign, used_up } => self.list_looked_at(&campaign, used_up),
+            Input::PacingFound {
+                campaign,
+                past,
+                calibration,
+            } => self.pacing_found(now, &campaign, &past, calibration),
             Input::FlowFound { call, route } => self.flow_found(now, call, route),
             Input::Restored(restored) => self.restore(now, *restored),
         }
@@ -490,6 +560,7 @@ impl Switchboard {
 
     /// What follows from any change: waiting calls get agents, campaigns dial.
     fn settle(&mut self, now: Timestamp) {
+        self.review_duties(now);
         self.assign(now);
         self.dial(now);
         self.review_campaigns(now);

@@ -63,6 +63,9 @@ pub struct Callee {
     pub amd_delay: Duration,
     /// What it concludes.
     pub verdict: Verdict,
+    /// From the answer to the end of what is said first; silence follows. A machine's
+    /// ends with its beep.
+    pub greeting: Duration,
     /// What is entered at each prompt that takes digits, in order. An empty
     /// entry is a prompt without an answer, and so is every prompt after the
     /// last entry.
@@ -71,7 +74,8 @@ pub struct Callee {
 
 impl Callee {
     /// A callee with this outcome who rings for 2 s, talks for 30 s, waits for
-    /// 20 s, and whom detection judges rightly in 1 s.
+    /// 20 s, and whom detection judges rightly in 1 s. A person's greeting takes 1 s, a
+    /// machine's 6 s.
     pub fn new(outcome: Outcome) -> Self {
         Self {
             outcome,
@@ -84,8 +88,16 @@ impl Callee {
             } else {
                 Verdict::Human
             },
+            greeting: greeting_of(outcome),
             digits: Vec::new(),
         }
+    }
+
+    /// Changes [`Self::greeting`].
+    #[must_use]
+    pub fn greeting(mut self, greeting: Duration) -> Self {
+        self.greeting = greeting;
+        self
     }
 
     /// Changes [`Self::ring`].
@@ -122,6 +134,18 @@ impl Callee {
     pub fn digits<I: IntoIterator<Item = S>, S: Into<String>>(mut self, digits: I) -> Self {
         self.digits = digits.into_iter().map(Into::into).collect();
         self
+    }
+}
+
+fn greeting_of(outcome: Outcome) -> Duration {
+    match outcome {
+        Outcome::Machine => Duration::from_secs(6),
+        Outcome::Human
+        | Outcome::Busy
+        | Outcome::NoAnswer
+        | Outcome::Rejected
+        | Outcome::Unallocated
+        | Outcome::Congestion => Duration::from_secs(1),
     }
 }
 
@@ -221,6 +245,7 @@ impl CalleeModel {
             patience: self.patience.draw(&mut rng),
             amd_delay: self.amd_delay.draw(&mut rng),
             verdict,
+            greeting: greeting_of(outcome),
             digits: Vec::new(),
         }
     }

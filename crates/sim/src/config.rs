@@ -1,6 +1,10 @@
 //! What a simulated exchange is told at its start.
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use secrecy::SecretString;
 
@@ -27,6 +31,9 @@ pub struct SimConfig {
     pub model: CalleeModel,
     /// Numbers and stations that behave as told, and not as drawn.
     pub pins: HashMap<String, Callee>,
+    /// Trunks without a line: whatever is dialed through one ends as
+    /// [`Outcome::Congestion`](crate::Outcome::Congestion).
+    pub failing_trunks: HashSet<String>,
     /// How long a station rings before its agent answers.
     pub agent_answer: Spread,
     /// Length of every prompt.
@@ -59,6 +66,7 @@ impl SimConfig {
             seed: 1,
             model: CalleeModel::default(),
             pins: HashMap::new(),
+            failing_trunks: HashSet::new(),
             agent_answer: Spread::millis(800, 300),
             prompt: Duration::from_secs(3),
             safe_harbour: Duration::from_secs(4),

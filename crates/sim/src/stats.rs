@@ -54,6 +54,10 @@ pub struct SimStats {
     pub sessions_failed: u64,
     /// Calls that played the safe harbour, because the daemon did not take them.
     pub unserved: u64,
+    /// Sounds that `STREAM FILE` played to their end, and how often; the first thousand.
+    pub played: HashMap<String, u32>,
+    /// Sounds that began while an answering machine was still speaking.
+    pub talked_over: u64,
     /// Manager connections that were closed because they did not read.
     pub slow_links: u64,
     /// Events that were made (not counting copies per connection).

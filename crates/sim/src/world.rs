@@ -379,6 +379,10 @@ impl World {
 
     /// How a number or station behaves.
     fn callee(&self, dialed: &dialing::Dialed) -> Callee {
+        let trunk = dialed.trunk.as_ref();
+        if trunk.is_some_and(|trunk| self.config.failing_trunks.contains(trunk)) {
+            return Callee::new(Outcome::Congestion).ring(Duration::ZERO);
+        }
         if let Some(callee) = self.config.pins.get(&dialed.number) {
             return callee.clone();
         }

@@ -835,3 +835,55 @@ async fn the_manager_client_survives_a_restart() {
     }
     cancel.cancel();
 }
+
+#[tokio::test]
+async fn a_wait_for_silence_lasts_until_a_machine_has_spoken_or_its_time_is_over() {
+    let greeting = Duration::from_secs(8);
+    let mut world = World::new(|config| {
+        let machine = Callee::new(Outcome::Machine)
+            .greeting(greeting)
+            .patience(Duration::from_mins(2));
+        config.pins.insert("33100".to_owned(), machine);
+    })
+    .await;
+    let mut manager = world.manager().await;
+    let status = async |session: &mut Session| session.get_variable("WAITSTATUS").await.unwrap();
+    manager.call("33100", "att_1").await;
+    let (mut session, done) = world.session().await;
+    let waited = session.exec("WaitForSilence", &["1500", "1", "2"]).await;
+    assert_eq!(waited, Ok(ExecResult::Returned(0)));
+    assert_eq!(status(&mut session).await.as_deref(), Some("TIMEOUT"));
+    session.stream_file("too-early", "").await.unwrap();
+    let began = tokio::time::Instant::now();
+    let waited = session.exec("WaitForSilence", &["1500", "1", "30"]).await;
+    assert_eq!(waited, Ok(ExecResult::Returned(0)));
+    assert_eq!(status(&mut session).await.as_deref(), Some("SILENCE"));
+    assert!(began.elapsed() * 20 >= Duration::from_millis(1_500));
+    session.stream_file("after-the-beep", "").await.unwrap();
+    let stats = world.exchange.stats().await;
+    assert_eq!(stats.talked_over, 1, "the first sound only");
+    assert_eq!(
+        stats.played,
+        HashMap::from([
+            ("too-early".to_owned(), 1),
+            ("after-the-beep".to_owned(), 1)
+        ])
+    );
+    session.hangup().await.unwrap();
+    drop((session, done));
+    manager.hung_up("att_1").await;
+}
+
+#[tokio::test]
+async fn a_trunk_that_fails_has_no_line_for_anybody() {
+    let world = World::new(|config| {
+        config.failing_trunks.insert("carrier".to_owned());
+        config.pins.insert("33100".to_owned(), human());
+    })
+    .await;
+    let mut manager = world.manager().await;
+    manager.call("33100", "att_1").await;
+    manager.hung_up("att_1").await;
+    let stats = world.exchange.stats().await;
+    assert_eq!((stats.congestion, stats.answered_human), (1, 0));
+}

@@ -35,4 +35,20 @@ impl Store {
         .collect::<Result<_, Error>>()?;
         Ok((campaigns, queues))
     }
+
+    /// The users who work for a campaign.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn campaign_agents(&self, campaign: &CampaignId) -> Result<BTreeSet<UserId>, Error> {
+        sqlx::query_scalar!(
+            "SELECT user_id FROM campaign_agents WHERE campaign_id = $1",
+            campaign.as_str()
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(|id| read("campaign_agents.user_id", id))
+        .collect()
+    }
 }

@@ -9,7 +9,10 @@ use strowger_core::{
     time::Timestamp,
 };
 
-use crate::{Error, Store, convert::utc};
+use crate::{
+    Error, Store,
+    convert::{timestamp, utc},
+};
 
 impl Store {
     /// What agents said of the verdicts of machine detection, for attempts of a campaign since a
@@ -22,11 +25,28 @@ impl Store {
         campaign: &CampaignId,
         since: Timestamp,
     ) -> Result<Calibration, Error> {
+        self.heard_by_agents(campaign, true, since).await
+    }
+
+    /// What agents said of the calls that machine detection looked at, or, when `detected` is
+    /// false, of those that it did not: these were all let through.
+    ///
+    /// # Errors
+    /// When the database fails, or [`Error::Corrupt`] for a verdict that no version writes.
+    pub async fn heard_by_agents(
+        &self,
+        campaign: &CampaignId,
+        detected: bool,
+        since: Timestamp,
+    ) -> Result<Calibration, Error> {
         let rows = sqlx::query!(
-            r#"SELECT amd AS "amd!", was_machine, count(*) AS "count!" FROM attempts
-             WHERE campaign_id = $1 AND created_at >= $2 AND amd IS NOT NULL GROUP BY 1, 2"#,
+            r#"SELECT coalesce(amd, 'not-sure') AS "amd!", was_machine, count(*) AS "count!" FROM attempts
+             WHERE campaign_id = $1 AND created_at >= $2
+               AND CASE WHEN $3 THEN amd IS NOT NULL ELSE amd IS NULL AND was_machine IS NOT NULL END
+             GROUP BY 1, 2"#,
             campaign.as_str(),
-            utc(since)
+            utc(since),
+            detected
         )
         .fetch_all(&self.pool)
         .await?;
@@ -35,6 +55,23 @@ impl Store {
             calibration.observe_many(verdict(&row.amd)?, row.was_machine, count(row.count));
         }
         Ok(calibration)
+    }
+
+    /// When the first call of a campaign was placed; none when none was.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn first_attempt_at(
+        &self,
+        campaign: &CampaignId,
+    ) -> Result<Option<Timestamp>, Error> {
+        let first = sqlx::query_scalar!(
+            "SELECT created_at FROM attempts WHERE campaign_id = $1 ORDER BY created_at LIMIT 1",
+            campaign.as_str()
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(first.map(timestamp))
     }
 
     /// What the abandoned call rate of a campaign is computed from: its attempts that were placed

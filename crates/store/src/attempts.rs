@@ -9,6 +9,7 @@
 //! persons and debts in the order of their keys, the pool of caller ids, the head of the
 //! campaign's ledger.
 
+mod day;
 mod decide;
 mod facts;
 mod terms;
@@ -27,10 +28,11 @@ use strowger_core::{
 use crate::{
     Error, Store,
     caller_ids::record_use,
-    convert::{int, read, uint, utc},
+    convert::{int, read, timestamp, uint, utc},
     hopper::{self, Filled, Taken},
     ledger,
 };
+pub(crate) use decide::segment;
 use decide::{Decided, Line, Outcome};
 use terms::Terms;
 
@@ -299,8 +301,10 @@ impl Store {
     pub async fn committed_attempts(&self, ids: &[AttemptId]) -> Result<Vec<NewAttempt>, Error> {
         let uuids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
         let rows = sqlx::query!(
-            "SELECT id, contact_id, number, ordinal, caller_id, agent_id, list_id FROM attempts
-             WHERE id = ANY($1) AND ended_at IS NULL",
+            "SELECT a.id, a.contact_id, a.number, a.ordinal, a.caller_id, a.agent_id, a.list_id, a.created_at,
+                 c.time_zone
+             FROM attempts a JOIN contacts c ON c.id = a.contact_id
+             WHERE a.id = ANY($1) AND a.ended_at IS NULL",
             &uuids
         )
         .fetch_all(&self.pool)
@@ -311,7 +315,12 @@ impl Store {
                 Ok(NewAttempt {
                     attempt: AttemptId(row.id),
                     contact: read("attempts.contact_id", row.contact_id)?,
-                    segment: decide::segment(row.list_id.as_deref().unwrap_or_default(), &number),
+                    segment: segment(
+                        row.list_id.as_deref().unwrap_or_default(),
+                        &number,
+                        row.time_zone.as_ref(),
+                        timestamp(row.created_at),
+                    ),
                     number,
                     ordinal: uint(row.ordinal),
                     caller_id: row

@@ -1,13 +1,43 @@
 //! Who changed what: the audit log.
 
-use serde_json::Value;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
 use sqlx::PgConnection;
-use strowger_core::{ids::UserId, time::Timestamp};
+use strowger_core::{
+    ids::{CallbackId, UserId},
+    time::Timestamp,
+};
 
 use crate::{
     Error, Store,
     convert::{timestamp, utc},
 };
+
+/// Who changes something, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// Who; none is the system itself.
+    pub actor: Option<&'a UserId>,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl By<'_> {
+    /// Notes a change, in the transaction that makes it: see [`record()`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn record(
+        &self,
+        db: &mut PgConnection,
+        action: &str,
+        subject: &str,
+        change: &Value,
+    ) -> Result<(), Error> {
+        record(db, self.actor, action, subject, change, self.now).await
+    }
+}
 
 /// Notes a change, in the transaction that makes it.
 ///
@@ -37,6 +67,77 @@ pub async fn record(
     Ok(())
 }
 
+/// Who changes what is changed through a [`Store`]: see [`Store::by`].
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    actor: UserId,
+    at: Timestamp,
+}
+
+/// How something was before it is changed: see [`Store::before`].
+pub(crate) struct Before(Option<Value>);
+
+/// What differs between two states of a thing, under `before` and `after`; all of it when it is
+/// new or gone.
+fn difference(before: Option<&Value>, after: Option<&Value>) -> Value {
+    let only = |state: Option<&Value>, other: Option<&Value>| {
+        let mut state = state?.as_object()?.clone();
+        state.retain(|key, value| other.and_then(|other| other.get(key)) != Some(value));
+        Some(Value::Object(state))
+    };
+    let states = [
+        ("before", only(before, after)),
+        ("after", only(after, before)),
+    ];
+    let there = states
+        .into_iter()
+        .filter_map(|(name, state)| Some((name.to_owned(), state?)));
+    Value::Object(there.collect::<Map<_, _>>())
+}
+
+/// A thing as the audit log shows it: its columns and what else belongs to it, without passwords
+/// and without what is large, which is only told apart. None when there is no such thing.
+async fn state(db: &mut PgConnection, what: &str, id: &str) -> Result<Option<Value>, Error> {
+    let uuid = id.parse::<CallbackId>().ok().map(|id| id.0);
+    let (pool, number) = id.split_once('/').unwrap_or((id, ""));
+    let state = sqlx::query_scalar!(
+        r#"SELECT CASE $1
+             WHEN 'user' THEN (SELECT to_jsonb(t) - 'password_hash' FROM users t WHERE id = $2 FOR NO KEY UPDATE)
+             WHEN 'trunk' THEN (SELECT to_jsonb(t) FROM trunks t WHERE id = $2 FOR NO KEY UPDATE)
+             WHEN 'campaign' THEN (
+               SELECT to_jsonb(t) - 'filters_version' || jsonb_build_object(
+                 'trunk_ids', ARRAY(SELECT trunk_id FROM campaign_trunks WHERE campaign_id = t.id ORDER BY position),
+                 'agent_ids', ARRAY(SELECT user_id FROM campaign_agents WHERE campaign_id = t.id ORDER BY user_id),
+                 'quotas', (SELECT jsonb_object_agg(field || '=' || value, target) FROM quotas WHERE campaign_id = t.id))
+               FROM campaigns t WHERE id = $2 FOR NO KEY UPDATE)
+             WHEN 'list' THEN (SELECT to_jsonb(t) FROM lists t WHERE id = $2 FOR NO KEY UPDATE)
+             WHEN 'callback' THEN (SELECT to_jsonb(t) FROM callbacks t WHERE id = $3 FOR NO KEY UPDATE)
+             WHEN 'qualification' THEN (SELECT to_jsonb(t) FROM qualifications t WHERE id = $2 FOR NO KEY UPDATE)
+             WHEN 'qualification-group' THEN
+               (SELECT to_jsonb(t) FROM qualification_groups t WHERE id = $2 FOR NO KEY UPDATE)
+             WHEN 'caller-id-pool' THEN (SELECT to_jsonb(t) FROM caller_id_pools t WHERE id = $2 FOR NO KEY UPDATE)
+             WHEN 'caller-id' THEN
+               (SELECT to_jsonb(t) - 'health' FROM caller_ids t WHERE pool_id = $4 AND number = $5 FOR NO KEY UPDATE)
+             WHEN 'flow' THEN (
+               SELECT to_jsonb(t) - 'draft' || jsonb_build_object('draft_md5', md5(t.draft::text))
+               FROM flows t WHERE id = $2 FOR NO KEY UPDATE)
+             WHEN 'did' THEN (SELECT to_jsonb(t) FROM dids t WHERE id = $2 FOR NO KEY UPDATE)
+             WHEN 'queue' THEN (
+               SELECT to_jsonb(t) || jsonb_build_object(
+                 'member_ids', ARRAY(SELECT user_id FROM queue_members WHERE queue_id = t.id ORDER BY user_id))
+               FROM queues t WHERE id = $2 FOR NO KEY UPDATE)
+           END - '{created_at,updated_at}'::text[]"#,
+        what,
+        id,
+        uuid,
+        pool,
+        number
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(state)
+}
+
 /// A change as it was noted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
@@ -64,6 +165,64 @@ pub struct Filter {
 }
 
 impl Store {
+    /// The same database for a person: whatever they change through it is noted in the audit log,
+    /// in the transaction that changes it. What the system does by itself needs no such store.
+    #[must_use]
+    pub fn by(&self, actor: &UserId, at: Timestamp) -> Self {
+        Self {
+            by: Some(Arc::new(Person {
+                actor: actor.clone(),
+                at,
+            })),
+            ..self.clone()
+        }
+    }
+
+    /// Notes what a person did, in the transaction that does it; nothing when it is the system.
+    pub(crate) async fn note(
+        &self,
+        db: &mut PgConnection,
+        action: &str,
+        subject: &str,
+        change: &Value,
+    ) -> Result<(), Error> {
+        match &self.by {
+            Some(by) => record(db, Some(&by.actor), action, subject, change, by.at).await,
+            None => Ok(()),
+        }
+    }
+
+    /// How a thing is now, held until the transaction ends, for [`Store::changed`].
+    pub(crate) async fn before(
+        &self,
+        db: &mut PgConnection,
+        what: &str,
+        id: &str,
+    ) -> Result<Before, Error> {
+        match &self.by {
+            Some(_) => Ok(Before(state(db, what, id).await?)),
+            None => Ok(Before(None)),
+        }
+    }
+
+    /// Notes what a person changed about a thing. `action` begins with what it is, such as
+    /// `trunk.added`; see [`state`].
+    pub(crate) async fn changed(
+        &self,
+        db: &mut PgConnection,
+        action: &str,
+        id: &str,
+        before: Before,
+    ) -> Result<(), Error> {
+        if self.by.is_none() {
+            return Ok(());
+        }
+        let what = action.split('.').next().unwrap_or_default();
+        let after = state(db, what, id).await?;
+        let change = difference(before.0.as_ref(), after.as_ref());
+        self.note(db, action, id, &change).await
+    }
+
     /// Notes a change in a transaction of its own: for what is not kept in the database.
     ///
     /// # Errors
@@ -112,5 +271,24 @@ impl Store {
                 change: row.change,
             })
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_change_shows_what_differs_and_what_is_new_or_gone_as_a_whole() {
+        let old = json!({"id": "trk_1", "name": "Old", "max_channels": 30});
+        let new = json!({"id": "trk_1", "name": "New", "max_channels": 30});
+        assert_eq!(
+            difference(Some(&old), Some(&new)),
+            json!({"before": {"name": "Old"}, "after": {"name": "New"}})
+        );
+        assert_eq!(difference(None, Some(&new)), json!({"after": new}));
+        assert_eq!(difference(Some(&old), None), json!({"before": old}));
     }
 }

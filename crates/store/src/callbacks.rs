@@ -114,6 +114,9 @@ impl Store {
     /// [`Error::Missing`] for the contact, a number of it, or the agent.
     pub async fn create_callback(&self, new: &NewCallback, now: Timestamp) -> Result<(), Error> {
         let mut tx = self.pool.begin().await?;
+        let before = self
+            .before(&mut tx, "callback", &new.id.to_string())
+            .await?;
         let contact = sqlx::query!(
             "SELECT campaign_id, status FROM contacts WHERE id = $1 FOR UPDATE",
             new.contact.as_str()
@@ -169,6 +172,8 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         }
+        self.changed(&mut tx, "callback.promised", &new.id.to_string(), before)
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -234,6 +239,8 @@ impl Store {
         change: &CallbackChange,
         now: Timestamp,
     ) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "callback", &id.to_string()).await?;
         let done = sqlx::query!(
             "UPDATE callbacks SET due_at = coalesce($2, due_at), note = coalesce($3, note),
                  agent_id = CASE WHEN $4 THEN $5 ELSE agent_id END, updated_at = $6
@@ -249,9 +256,14 @@ impl Store {
                 .map(UserId::as_str),
             utc(now)
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "id", "agent"))?;
+        if done.rows_affected() > 0 {
+            self.changed(&mut tx, "callback.changed", &id.to_string(), before)
+                .await?;
+        }
+        tx.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 
@@ -262,6 +274,7 @@ impl Store {
     /// When the database fails.
     pub async fn cancel_callback(&self, id: CallbackId, now: Timestamp) -> Result<bool, Error> {
         let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "callback", &id.to_string()).await?;
         let contact = sqlx::query_scalar!(
             "UPDATE callbacks SET state = 'cancelled', updated_at = $2 WHERE id = $1 AND state = 'pending'
              RETURNING contact_id",
@@ -274,6 +287,8 @@ impl Store {
             return Ok(false);
         };
         release(&mut tx, &contact, now).await?;
+        self.changed(&mut tx, "callback.cancelled", &id.to_string(), before)
+            .await?;
         tx.commit().await?;
         Ok(true)
     }

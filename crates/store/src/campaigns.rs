@@ -258,6 +258,7 @@ impl Store {
     pub async fn create_campaign(&self, campaign: &Campaign) -> Result<(), Error> {
         let id = &campaign.settings.id;
         let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "campaign", id.as_str()).await?;
         sqlx::query!(
             "INSERT INTO campaigns (id, name, mode) VALUES ($1, $2, $3)",
             id.as_str(),
@@ -277,6 +278,8 @@ impl Store {
         .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "list id", "campaign"))?;
+        self.changed(&mut tx, "campaign.added", id.as_str(), before)
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -288,8 +291,12 @@ impl Store {
     /// [`Error::Missing`] for the campaign, a trunk, a flow or its caller-id pool; nothing is
     /// changed then.
     pub async fn update_campaign(&self, campaign: &Campaign) -> Result<(), Error> {
+        let id = campaign.settings.id.as_str();
         let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "campaign", id).await?;
         write_settings(&mut tx, campaign).await?;
+        self.changed(&mut tx, "campaign.changed", id, before)
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -299,16 +306,21 @@ impl Store {
     /// # Errors
     /// [`Error::Missing`] when there is no such campaign.
     pub async fn set_boost(&self, id: &CampaignId, boost: f64) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "campaign", id.as_str()).await?;
         let changed = sqlx::query!(
             "UPDATE campaigns SET boost = $2, updated_at = now() WHERE id = $1",
             id.as_str(),
             boost
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
         if changed.rows_affected() == 0 {
             return Err(Error::Missing { what: "campaign" });
         }
+        self.changed(&mut tx, "campaign.boosted", id.as_str(), before)
+            .await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -395,14 +407,20 @@ impl Store {
     /// # Errors
     /// [`Error::Missing`] when there is no such campaign.
     pub async fn start_campaign(&self, id: &CampaignId) -> Result<i64, Error> {
-        sqlx::query_scalar!(
+        let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "campaign", id.as_str()).await?;
+        let epoch = sqlx::query_scalar!(
             "UPDATE campaigns SET state = 'running', epoch = epoch + 1, updated_at = now()
              WHERE id = $1 RETURNING epoch",
             id.as_str()
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *tx)
         .await?
-        .ok_or(Error::Missing { what: "campaign" })
+        .ok_or(Error::Missing { what: "campaign" })?;
+        self.changed(&mut tx, "campaign.started", id.as_str(), before)
+            .await?;
+        tx.commit().await?;
+        Ok(epoch)
     }
 
     /// Stores the state of a campaign, whoever runs it. Does nothing when it is that already.
@@ -414,13 +432,18 @@ impl Store {
         id: &CampaignId,
         state: CampaignState,
     ) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "campaign", id.as_str()).await?;
         sqlx::query!(
             "UPDATE campaigns SET state = $2, updated_at = now() WHERE id = $1 AND state <> $2",
             id.as_str(),
             state.as_str()
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        let action = format!("campaign.{state}");
+        self.changed(&mut tx, &action, id.as_str(), before).await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -431,6 +454,7 @@ impl Store {
     pub async fn assign_agents(&self, id: &CampaignId, agents: &[UserId]) -> Result<(), Error> {
         let users: Vec<String> = agents.iter().map(ToString::to_string).collect();
         let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "campaign", id.as_str()).await?;
         sqlx::query!(
             "DELETE FROM campaign_agents WHERE campaign_id = $1",
             id.as_str()
@@ -446,6 +470,8 @@ impl Store {
         .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "agent", "campaign or agent"))?;
+        self.changed(&mut tx, "campaign.agents-set", id.as_str(), before)
+            .await?;
         tx.commit().await?;
         Ok(())
     }

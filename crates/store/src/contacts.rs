@@ -1,10 +1,11 @@
 //! Contacts and their phone numbers.
 
+use serde_json::json;
 use sqlx::{PgConnection, postgres::PgCopyIn};
 use strowger_core::{
     ids::{CampaignId, ContactId, ListId},
     lists::order::{DialOrder, Ranked},
-    phone::{PhoneNumber, number_type, zones_of},
+    phone::{TypedNumber, zones_of},
     time::Timestamp,
 };
 
@@ -27,7 +28,7 @@ pub struct NewContact {
     /// Whatever else the list holds, by column name.
     pub custom_fields: serde_json::Map<String, serde_json::Value>,
     /// One to ten numbers, in the order in which they are tried.
-    pub phones: Vec<PhoneNumber>,
+    pub phones: Vec<TypedNumber>,
     /// What else is known of it.
     pub known: Known,
 }
@@ -92,13 +93,14 @@ impl Prepared {
         .rank(target.order);
         let mut phones = String::new();
         let mut first_zones = None;
-        for (position, number) in contact.phones.iter().take(MAX_PHONES).enumerate() {
+        for (position, phone) in contact.phones.iter().take(MAX_PHONES).enumerate() {
+            let TypedNumber { number, kind } = phone;
             let zones = zones_of(number).join("|");
             let mut line = Line(&mut phones);
             line.text(contact.id.as_str());
             line.text(&position.to_string());
             line.text(number.as_str());
-            line.text(number_type(number).as_str());
+            line.text(kind.as_str());
             line.text(&zones);
             line.end();
             first_zones.get_or_insert(zones);
@@ -126,7 +128,11 @@ impl Prepared {
         line.maybe(known.best_hour.map(|hour| hour.to_string()).as_deref());
         line.end();
         Self {
-            numbers: contact.phones.iter().map(ToString::to_string).collect(),
+            numbers: contact
+                .phones
+                .iter()
+                .map(|phone| phone.number.to_string())
+                .collect(),
             row,
             phones,
         }
@@ -187,7 +193,7 @@ impl Store {
             .iter()
             .map(|contact| Prepared::new(contact, &target))
             .collect();
-        self.insert_contacts(campaign, &rows, Duplicates::Keep)
+        self.insert_contacts(campaign, &rows, Duplicates::Keep, std::future::ready(true))
             .await?;
         Ok(())
     }
@@ -239,19 +245,33 @@ impl Store {
     /// Adds contacts, all or none but for those left out as duplicates: their places in `rows`
     /// and the number that the campaign has already.
     ///
+    /// They are committed when `before` has ended, and not at all when it gives false: batches of
+    /// one file may be stored at the same time and still appear one after the other. Duplicates
+    /// among batches that are stored at the same time are the caller's to find.
+    ///
     /// # Errors
-    /// [`Error::Missing`] when the list does not exist any more, [`Error::Taken`] when an id is in use.
+    /// [`Error::Missing`] when the list does not exist any more, [`Error::Taken`] when an id is in
+    /// use, [`Error::Interrupted`] when `before` gives false.
     pub async fn insert_contacts(
         &self,
         campaign: &CampaignId,
         rows: &[Prepared],
         duplicates: Duplicates,
+        before: impl Future<Output = bool>,
     ) -> Result<Vec<(usize, String)>, Error> {
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
         let mut tx = self.pool.begin().await?;
         let left_out = insert(&mut tx, campaign, rows, duplicates).await?;
+        let change = json!({ "contacts": rows.len() - left_out.len(), "left_out": left_out.len() });
+        self.note(
+            &mut tx,
+            "campaign.contacts-added",
+            campaign.as_str(),
+            &change,
+        )
+        .await?;
+        if !before.await {
+            return Err(Error::Interrupted);
+        }
         tx.commit().await?;
         Ok(left_out)
     }

@@ -42,6 +42,9 @@ pub enum Error {
     /// Another daemon works on this database.
     #[error("another strowger daemon works on this database: stop it first")]
     InUse,
+    /// What was to be stored before it was not.
+    #[error("not stored, because what comes before it was not")]
+    Interrupted,
     /// The runner has been replaced by another.
     #[error("campaign is run under a newer epoch")]
     Stale,
@@ -78,6 +81,7 @@ impl Error {
             | Self::Taken { .. }
             | Self::Missing { .. }
             | Self::InUse
+            | Self::Interrupted
             | Self::Stale => false,
         }
     }

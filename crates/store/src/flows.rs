@@ -48,6 +48,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn save_flow(&self, id: &FlowId, name: &str, draft: &Value) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "flow", id.as_str()).await?;
         sqlx::query!(
             "INSERT INTO flows (id, name, draft) VALUES ($1, $2, $3)
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, draft = excluded.draft, updated_at = now()",
@@ -55,8 +57,11 @@ impl Store {
             name,
             draft
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        self.changed(&mut tx, "flow.saved", id.as_str(), before)
+            .await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -110,6 +115,7 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?
             .ok_or(Error::Missing { what: "flow" })?;
+        let before = self.before(&mut tx, "flow", id.as_str()).await?;
         let version = sqlx::query_scalar!(
             r#"INSERT INTO flow_versions (flow_id, version, graph, published_by)
                SELECT $1, coalesce(max(version), 0) + 1, $2, $3 FROM flow_versions WHERE flow_id = $1
@@ -127,6 +133,8 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        self.changed(&mut tx, "flow.published", id.as_str(), before)
+            .await?;
         tx.commit().await?;
         Ok(version)
     }

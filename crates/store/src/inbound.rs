@@ -48,6 +48,8 @@ impl Store {
     /// # Errors
     /// [`Error::Taken`] when another DID has the number, [`Error::Missing`] for its flow or trunk.
     pub async fn save_did(&self, did: &Did) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "did", did.id.as_str()).await?;
         sqlx::query!(
             "INSERT INTO dids (id, number, description, trunk_id, flow_id) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (id) DO UPDATE SET number = excluded.number, description = excluded.description,
@@ -58,9 +60,12 @@ impl Store {
             did.trunk_id.as_ref().map(TrunkId::as_str),
             did.flow_id.as_ref().map(FlowId::as_str)
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "number", "flow or trunk"))?;
+        self.changed(&mut tx, "did.saved", did.id.as_str(), before)
+            .await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -150,6 +155,7 @@ impl Store {
     pub async fn save_queue(&self, queue: &Queue) -> Result<(), Error> {
         let members: Vec<String> = queue.members.iter().map(ToString::to_string).collect();
         let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "queue", queue.id.as_str()).await?;
         sqlx::query!(
             "INSERT INTO queues (id, name) VALUES ($1, $2)
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, updated_at = now()",
@@ -173,6 +179,8 @@ impl Store {
         .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "member", "queue member"))?;
+        self.changed(&mut tx, "queue.saved", queue.id.as_str(), before)
+            .await?;
         tx.commit().await?;
         Ok(())
     }

@@ -8,8 +8,10 @@
 //! [`cluster`] runs a private PostgreSQL server when none is configured.
 #![forbid(unsafe_code)]
 
+pub mod agent_profiles;
 pub mod agents;
 pub mod amd;
+pub mod api_keys;
 pub mod attempts;
 pub mod audit;
 pub mod callbacks;
@@ -27,18 +29,25 @@ pub mod hopper;
 pub mod inbound;
 pub mod ledger;
 pub mod lists;
+pub mod locks;
+pub mod login_sessions;
+pub mod mfa;
 pub mod opt_outs;
 mod outcomes;
+pub mod pacing;
+pub mod password_resets;
 mod preview;
 pub mod qualifications;
 pub mod qualify;
 pub mod recycle;
 pub mod restore;
+pub mod sites;
 pub mod trunks;
+pub mod user_groups;
 pub mod users;
 mod writes;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{
     PgPool,
@@ -74,6 +83,8 @@ pub struct NodeLock {
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
+    /// The person for whom it works; none is the system itself.
+    by: Option<Arc<audit::Person>>,
 }
 
 impl Store {
@@ -88,7 +99,7 @@ impl Store {
             .connect_with(options.application_name("strowger"))
             .await
             .map_err(Error::Unreachable)?;
-        Ok(Self { pool })
+        Ok(Self { pool, by: None })
     }
 
     /// Brings the schema up to this version; does nothing when it is.

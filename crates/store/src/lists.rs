@@ -89,6 +89,8 @@ impl Store {
     /// # Errors
     /// [`Error::Taken`] for its id, [`Error::Missing`] for its campaign.
     pub async fn create_list(&self, list: &List) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "list", list.id.as_str()).await?;
         sqlx::query!(
             "INSERT INTO lists (id, campaign_id, name, priority, weight, is_active, default_region)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -100,9 +102,12 @@ impl Store {
             list.is_active,
             list.default_region
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "id", "campaign"))?;
+        self.changed(&mut tx, "list.added", list.id.as_str(), before)
+            .await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -154,6 +159,7 @@ impl Store {
     /// [`Error::Missing`] when there is no such list.
     pub async fn update_list(&self, list: &List, now: Timestamp) -> Result<(), Error> {
         let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "list", list.id.as_str()).await?;
         let changed = sqlx::query!(
             "UPDATE lists SET name = $2, priority = $3, weight = $4, is_active = $5, default_region = $6,
                  updated_at = $7 WHERE id = $1",
@@ -173,6 +179,8 @@ impl Store {
         sqlx::query!("DELETE FROM hopper WHERE list_id = $1", list.id.as_str())
             .execute(&mut *tx)
             .await?;
+        self.changed(&mut tx, "list.changed", list.id.as_str(), before)
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -188,12 +196,17 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?
             .ok_or(Error::Missing { what: "list" })?;
+        let before = self.before(&mut tx, "list", id.as_str()).await?;
         let done = sqlx::query!(
             "DELETE FROM lists WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM contacts WHERE list_id = $1)",
             id.as_str()
         )
         .execute(&mut *tx)
         .await?;
+        if done.rows_affected() > 0 {
+            self.changed(&mut tx, "list.removed", id.as_str(), before)
+                .await?;
+        }
         tx.commit().await?;
         Ok(done.rows_affected() > 0)
     }
@@ -231,6 +244,7 @@ impl Store {
             detail: error.to_string(),
         })?;
         let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "campaign", campaign.as_str()).await?;
         sqlx::query!(
             "UPDATE campaigns SET filters = $2 WHERE id = $1",
             campaign.as_str(),
@@ -239,6 +253,8 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         look_again(&mut tx, campaign, now).await?;
+        self.changed(&mut tx, "campaign.filters-set", campaign.as_str(), before)
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -282,6 +298,7 @@ impl Store {
         let targets: Vec<i32> = quotas.iter().map(|(_, one)| int(one.target)).collect();
         let reached: Vec<i32> = quotas.iter().map(|(_, one)| int(one.reached)).collect();
         let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "campaign", campaign.as_str()).await?;
         look_again(&mut tx, campaign, now).await?;
         sqlx::query!(
             "DELETE FROM quotas WHERE campaign_id = $1 AND (field, value) NOT IN (
@@ -308,6 +325,8 @@ impl Store {
         .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "field and value", "campaign"))?;
+        self.changed(&mut tx, "campaign.quotas-set", campaign.as_str(), before)
+            .await?;
         tx.commit().await?;
         Ok(())
     }

@@ -162,6 +162,7 @@ pub(crate) async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Re
     let talked = end.disposition == Disposition::AnsweredHuman;
     let ended = sqlx::query!(
         "UPDATE attempts a SET disposition = $2, cause = $3, sip_code = $4, amd = $5, ended_at = $6, amd_cause = $8,
+             late = coalesce(a.late, $9),
              conversation = CASE WHEN a.qualification_id IS NULL THEN $7 ELSE a.conversation END
          WHERE id = $1 AND ended_at IS NULL
          RETURNING number, callback_id, qualification_id, caller_id, campaign_id",
@@ -172,7 +173,8 @@ pub(crate) async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Re
         end.amd.map(amd_name),
         utc(end.at),
         talked,
-        end.amd_cause
+        end.amd_cause,
+        end.late
     )
     .fetch_optional(&mut *db)
     .await?;

@@ -123,7 +123,11 @@ impl Store {
             .map(serde_json::to_value)
             .transpose()
             .map_err(|error| corrupt(&error))?;
-        sqlx::query_scalar!(
+        let mut tx = self.pool.begin().await?;
+        let before = self
+            .before(&mut tx, "qualification", one.id.as_str())
+            .await?;
+        let is_new = sqlx::query_scalar!(
             r#"INSERT INTO qualifications (id, code, description, type, group_id, parent_id, is_standard,
                    is_recyclable, is_conversation, is_refusal, is_machine, retry, created_at, updated_at)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
@@ -147,9 +151,13 @@ impl Store {
             retry,
             utc(now)
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *tx)
         .await
-        .map_err(|error| Error::on_insert(error, "code", "the group or the parent"))
+        .map_err(|error| Error::on_insert(error, "code", "the group or the parent"))?;
+        self.changed(&mut tx, "qualification.saved", one.id.as_str(), before)
+            .await?;
+        tx.commit().await?;
+        Ok(is_new)
     }
 
     /// Qualifications in the order of their ids, those after `after`, at most `limit`.
@@ -184,9 +192,16 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_qualification(&self, id: &QualificationId) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "qualification", id.as_str()).await?;
         let done = sqlx::query!("DELETE FROM qualifications WHERE id = $1", id.as_str())
-            .execute(&self.pool)
+            .execute(&mut *tx)
             .await?;
+        if done.rows_affected() > 0 {
+            self.changed(&mut tx, "qualification.removed", id.as_str(), before)
+                .await?;
+        }
+        tx.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 
@@ -199,7 +214,10 @@ impl Store {
         group: &Group,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        Ok(sqlx::query_scalar!(
+        let mut tx = self.pool.begin().await?;
+        let id = group.id.as_str();
+        let before = self.before(&mut tx, "qualification-group", id).await?;
+        let is_new = sqlx::query_scalar!(
             r#"INSERT INTO qualification_groups (id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)
                ON CONFLICT (id) DO UPDATE SET name = excluded.name, updated_at = excluded.updated_at
                RETURNING created_at = updated_at AS "is_new!""#,
@@ -207,8 +225,12 @@ impl Store {
             group.name,
             utc(now)
         )
-        .fetch_one(&self.pool)
-        .await?)
+        .fetch_one(&mut *tx)
+        .await?;
+        self.changed(&mut tx, "qualification-group.saved", id, before)
+            .await?;
+        tx.commit().await?;
+        Ok(is_new)
     }
 
     /// Groups in the order of their ids, those after `after`, at most `limit`.
@@ -245,12 +267,21 @@ impl Store {
         &self,
         id: &QualificationGroupId,
     ) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = self
+            .before(&mut tx, "qualification-group", id.as_str())
+            .await?;
         let done = sqlx::query!(
             "DELETE FROM qualification_groups WHERE id = $1",
             id.as_str()
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        if done.rows_affected() > 0 {
+            self.changed(&mut tx, "qualification-group.removed", id.as_str(), before)
+                .await?;
+        }
+        tx.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 }

@@ -70,6 +70,7 @@ impl Store {
         only: Option<&UserId>,
         now: Timestamp,
     ) -> Result<(), NotQualified> {
+        let change = json!({ "qualification_id": qualification });
         let mut tx = self.pool.begin().await?;
         let meaning = sqlx::query_as!(
             Meaning,
@@ -89,7 +90,11 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(attempt) = attempt else {
-            return qualify_inbound(tx, call, qualification, only).await;
+            qualify_inbound(&mut tx, call, qualification, only).await?;
+            self.note(&mut tx, "call.qualified", &call.to_string(), &change)
+                .await?;
+            tx.commit().await?;
+            return Ok(());
         };
         if only.is_some_and(|agent| attempt.agent_id.as_deref() != Some(agent.as_str())) {
             return Err(NotQualified::NotYours);
@@ -163,6 +168,8 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        self.note(&mut tx, "call.qualified", &call.to_string(), &change)
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -184,7 +191,7 @@ async fn is_last(db: &mut PgConnection, contact: &str, call: CallId) -> Result<b
 }
 
 async fn qualify_inbound(
-    mut tx: sqlx::Transaction<'_, sqlx::Postgres>,
+    db: &mut PgConnection,
     call: CallId,
     qualification: &QualificationId,
     only: Option<&UserId>,
@@ -193,7 +200,7 @@ async fn qualify_inbound(
         "SELECT agent_id FROM call_records WHERE id = $1 FOR UPDATE",
         call.0
     )
-    .fetch_optional(&mut *tx)
+    .fetch_optional(&mut *db)
     .await?
     .ok_or(NotQualified::NoCall)?;
     if only.is_some_and(|only| agent.as_deref() != Some(only.as_str())) {
@@ -204,9 +211,8 @@ async fn qualify_inbound(
         call.0,
         qualification.as_str()
     )
-    .execute(&mut *tx)
+    .execute(db)
     .await?;
-    tx.commit().await?;
     Ok(())
 }
 

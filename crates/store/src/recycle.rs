@@ -69,15 +69,9 @@ impl Store {
             "qualification_ids": what.qualifications,
             "blocked": what.blocked,
         });
-        sqlx::query!(
-            "INSERT INTO audit_log (at, actor_id, action, subject, change) VALUES ($1, $2, 'campaign.recycle', $3, $4)",
-            utc(now),
-            by.as_str(),
-            campaign.as_str(),
-            change
-        )
-        .execute(&self.pool)
-        .await?;
+        let subject = campaign.as_str();
+        self.record_audit(Some(by), "campaign.recycle", subject, &change, now)
+            .await?;
         Ok(total)
     }
 

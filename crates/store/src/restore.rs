@@ -11,6 +11,7 @@ use strowger_core::{
 
 use crate::{
     Error, Store,
+    attempts::segment,
     convert::{parse, read, timestamp, uint},
     users::User,
 };
@@ -47,8 +48,10 @@ impl Store {
 
     async fn open_attempts(&self) -> Result<Vec<RestoredCall>, Error> {
         let rows = sqlx::query!(
-            "SELECT id, campaign_id, contact_id, ordinal, number, trunk_id, server, epoch, agent_id, created_at, answered_at, bridged_at
-             FROM attempts WHERE ended_at IS NULL ORDER BY id"
+            "SELECT a.id, a.campaign_id, a.contact_id, a.ordinal, a.number, a.trunk_id, a.server, a.epoch, a.agent_id,
+                 a.created_at, a.answered_at, a.bridged_at, a.list_id, c.time_zone
+             FROM attempts a JOIN contacts c ON c.id = a.contact_id
+             WHERE a.ended_at IS NULL ORDER BY a.id"
         )
         .fetch_all(&self.pool)
         .await?;
@@ -59,25 +62,37 @@ impl Store {
                     .agent_id
                     .map(|id| read("attempts.agent_id", id))
                     .transpose()?;
+                let number = read("attempts.number", row.number)?;
+                let segment = segment(
+                    row.list_id.as_deref().unwrap_or_default(),
+                    &number,
+                    row.time_zone.as_ref(),
+                    timestamp(row.created_at),
+                );
+                // Until somebody talks, the agent of an attempt is the one it was dialed for.
+                let (wanted_agent, bridged) = match row.bridged_at {
+                    None => (agent, None),
+                    Some(at) => (None, Some(timestamp(at)).zip(agent)),
+                };
                 Ok(RestoredCall {
                     id: CallId::from(attempt),
                     server: ServerName::from(row.server.as_str()),
                     channel: ChannelId::for_attempt(attempt),
                     kind: Kind::Outbound(AttemptFacts {
                         attempt,
-                        segment: strowger_core::pacing::Segment::default(),
+                        segment,
                         campaign: read("attempts.campaign_id", row.campaign_id)?,
                         contact: read("attempts.contact_id", row.contact_id)?,
-                        number: read("attempts.number", row.number)?,
+                        number,
                         ordinal: uint(row.ordinal),
                         epoch: row.epoch,
                         trunk: read("attempts.trunk_id", row.trunk_id)?,
-                        wanted_agent: None,
+                        wanted_agent,
                     }),
                     queue: None,
                     started_at: timestamp(row.created_at),
                     answered_at: row.answered_at.map(timestamp),
-                    bridged: row.bridged_at.map(timestamp).zip(agent),
+                    bridged,
                 })
             })
             .collect()

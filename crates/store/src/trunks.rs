@@ -16,6 +16,8 @@ impl Store {
     /// # Errors
     /// [`Error::Taken`] when the id is in use.
     pub async fn create_trunk(&self, name: &str, trunk: &TrunkSettings) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "trunk", trunk.id.as_str()).await?;
         sqlx::query!(
             "INSERT INTO trunks (id, name, server, endpoint, max_channels, max_calls_per_second)
              VALUES ($1, $2, $3, $4, $5, $6)",
@@ -26,9 +28,12 @@ impl Store {
             int(trunk.max_channels),
             int(trunk.max_calls_per_second)
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "id", "trunk"))?;
+        self.changed(&mut tx, "trunk.added", trunk.id.as_str(), before)
+            .await?;
+        tx.commit().await?;
         Ok(())
     }
 

@@ -1,13 +1,23 @@
 //! People who log in.
 
-use strowger_core::{ids::UserId, permission::Role};
+mod change;
+mod person;
+
+use serde_json::json;
+use strowger_core::{ids::UserId, permission::Role, time::Timestamp};
+use uuid::Uuid;
 
 use crate::{
     Error, Store,
+    audit::By,
     convert::{parse, read},
+    login_sessions::{LoginEnd, end_all},
 };
 
-/// A user.
+pub use change::{DoneChange, NewPerson, UserChange, UserChanged, UserDeleted};
+pub use person::{Person, Profile};
+
+/// A user: what each request reads of them.
 #[derive(Debug, Clone)]
 pub struct User {
     /// Their id.
@@ -24,7 +34,7 @@ pub struct User {
     pub role: Role,
     /// May log in.
     pub is_active: bool,
-    /// The argon2id hash of the password, in PHC form.
+    /// The hash of the password: argon2id in PHC form, or bcrypt where it comes from elsewhere.
     pub password_hash: String,
 }
 
@@ -37,36 +47,6 @@ impl User {
             name => name.to_owned(),
         }
     }
-}
-
-/// What changes about a user; what is `None` stays as it is.
-#[derive(Debug, Clone, Default)]
-pub struct UserChange {
-    /// First name.
-    pub first_name: Option<String>,
-    /// Last name.
-    pub last_name: Option<String>,
-    /// E-mail address, or that there is none any more.
-    pub email: Option<Option<String>>,
-    /// Role.
-    pub role: Option<Role>,
-    /// May log in.
-    pub is_active: Option<bool>,
-    /// The argon2id hash of a new password, in PHC form.
-    pub password_hash: Option<String>,
-}
-
-/// What became of a change of a user.
-#[derive(Debug)]
-pub enum UserChanged {
-    /// The user as they are now.
-    Done(User),
-    /// There is no such user.
-    Unknown,
-    /// The user has this role, above that of whoever asks.
-    Above(Role),
-    /// Nobody would be left who is an active super-administrator.
-    LastSuperAdministrator,
 }
 
 struct Row {
@@ -131,25 +111,6 @@ impl Store {
         .transpose()
     }
 
-    /// Users in the order of their ids, those after `after`, at most `limit`.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn users(&self, after: Option<&UserId>, limit: u32) -> Result<Vec<User>, Error> {
-        sqlx::query_as!(
-            Row,
-            "SELECT id, login_id, first_name, last_name, email, role, is_active, password_hash
-             FROM users WHERE id > $1 ORDER BY id LIMIT $2",
-            after.map_or("", UserId::as_str),
-            i64::from(limit)
-        )
-        .fetch_all(&self.pool)
-        .await?
-        .into_iter()
-        .map(User::try_from)
-        .collect()
-    }
-
     /// Adds a user.
     ///
     /// # Errors
@@ -173,67 +134,8 @@ impl Store {
         Ok(())
     }
 
-    /// Changes a user whose role is not above `ceiling`.
-    ///
-    /// # Errors
-    /// [`Error::Taken`] when the e-mail address is in use.
-    pub async fn change_user(
-        &self,
-        id: &UserId,
-        change: &UserChange,
-        ceiling: Role,
-    ) -> Result<UserChanged, Error> {
-        let mut tx = self.pool.begin().await?;
-        // Whoever else changes a user meanwhile waits: two last super-administrators cannot
-        // put each other out.
-        let held = sqlx::query!(
-            "SELECT id, role, is_active FROM users
-             WHERE id = $1 OR (role = 'super-administrator' AND is_active)
-             ORDER BY id FOR NO KEY UPDATE",
-            id.as_str()
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        let Some(before) = held.iter().find(|row| row.id == id.as_str()) else {
-            return Ok(UserChanged::Unknown);
-        };
-        let role: Role = parse("users.role", &before.role)?;
-        if role > ceiling {
-            return Ok(UserChanged::Above(role));
-        }
-        let stays = change.role.unwrap_or(role) == Role::SuperAdministrator
-            && change.is_active.unwrap_or(before.is_active);
-        let is_one = role == Role::SuperAdministrator && before.is_active;
-        if is_one && !stays && held.len() == 1 {
-            return Ok(UserChanged::LastSuperAdministrator);
-        }
-        let row = sqlx::query_as!(
-            Row,
-            "UPDATE users SET first_name = coalesce($2, first_name), last_name = coalesce($3, last_name),
-                 email = CASE WHEN $4 THEN $5 ELSE email END, role = coalesce($6, role),
-                 is_active = coalesce($7, is_active), password_hash = coalesce($8, password_hash),
-                 updated_at = now()
-             WHERE id = $1
-             RETURNING id, login_id, first_name, last_name, email, role, is_active, password_hash",
-            id.as_str(),
-            change.first_name.as_deref(),
-            change.last_name.as_deref(),
-            change.email.is_some(),
-            change.email.as_ref().and_then(Option::as_deref),
-            change.role.map(Role::as_str),
-            change.is_active,
-            change.password_hash.as_deref()
-        )
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(|error| Error::on_insert(error, "e-mail address", "site"))?;
-        let user = User::try_from(row)?;
-        tx.commit().await?;
-        Ok(UserChanged::Done(user))
-    }
-
-    /// Gives an active user a new password in place of the one with the hash `before`; false
-    /// when it is no longer that.
+    /// Gives an active user a new password in place of the one with the hash `before`, and ends
+    /// their logins, which are given; none when it is no longer that.
     ///
     /// # Errors
     /// When the database fails.
@@ -242,7 +144,9 @@ impl Store {
         id: &UserId,
         before: &str,
         after: &str,
-    ) -> Result<bool, Error> {
+        now: Timestamp,
+    ) -> Result<Option<Vec<Uuid>>, Error> {
+        let mut tx = self.pool.begin().await?;
         let done = sqlx::query!(
             "UPDATE users SET password_hash = $3, updated_at = now()
              WHERE id = $1 AND password_hash = $2 AND is_active",
@@ -250,8 +154,40 @@ impl Store {
             before,
             after
         )
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let ended = end_all(&mut tx, id, None, LoginEnd::PasswordChanged, now).await?;
+        let by = By {
+            actor: Some(id),
+            now,
+        };
+        by.record(&mut tx, "user.password-changed", id.as_str(), &json!({}))
+            .await?;
+        tx.commit().await?;
+        Ok(Some(ended))
+    }
+
+    /// Keeps the same password under another hash.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rehash_password(
+        &self,
+        id: &UserId,
+        before: &str,
+        after: &str,
+    ) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+            id.as_str(),
+            before,
+            after
+        )
         .execute(&self.pool)
         .await?;
-        Ok(done.rows_affected() > 0)
+        Ok(())
     }
 }

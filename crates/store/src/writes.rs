@@ -53,12 +53,18 @@ async fn apply_one(db: &mut PgConnection, write: &Write) -> Result<Option<Event>
             .await?;
             event(*at, "attempt.answered", attempt, json!({}))
         }
-        Write::AttemptBridged { attempt, agent, at } => {
+        Write::AttemptBridged {
+            attempt,
+            agent,
+            at,
+            late,
+        } => {
             sqlx::query!(
-                "UPDATE attempts SET agent_id = $2, bridged_at = coalesce(bridged_at, $3) WHERE id = $1",
+                "UPDATE attempts SET agent_id = $2, bridged_at = coalesce(bridged_at, $3), late = coalesce(late, $4) WHERE id = $1",
                 attempt.0,
                 agent.as_str(),
-                utc(*at)
+                utc(*at),
+                late
             )
             .execute(db)
             .await?;

@@ -18,12 +18,12 @@ use sqlx::Row as _;
 use strowger_core::{
     agent::{AgentState, LegMode},
     campaign::{
-        CampaignSettings, CampaignState, DialOrder, DialingMode, MachineAction, PacingSettings,
-        TrunkSettings,
+        CampaignSettings, CampaignState, DialingMode, MachineAction, PacingSettings, TrunkSettings,
     },
     compliance::{Activity, Packs},
     disposition::Disposition,
     ids::{AgentSessionId, AttemptId, CampaignId, ContactId, FlowId, TrunkId, UserId},
+    lists::order::DialOrder,
     permission::Role,
     phone::PhoneNumber,
     record::{AttemptEnd, Write},
@@ -156,7 +156,11 @@ fn contact(place: usize, phones: usize) -> NewContact {
         custom_fields: serde_json::Map::new(),
         known: Known::default(),
         phones: (0..phones)
-            .map(|phone| PhoneNumber::try_from(format!("+33639{phone}8{place:04}")).unwrap())
+            .map(|phone| {
+                PhoneNumber::try_from(format!("+33639{phone}8{place:04}"))
+                    .unwrap()
+                    .into()
+            })
             .collect(),
     }
 }
@@ -224,6 +228,7 @@ impl Scene {
             sip_code: Some(486),
             amd: None,
             amd_cause: None,
+            late: None,
             after,
             at: now(),
         };
@@ -443,6 +448,7 @@ async fn a_restart_finds_what_has_no_end_and_takes_the_campaign_over() {
                 attempt: claimed[0].attempt,
                 agent: agent.id.clone(),
                 at,
+                late: false,
             },
         ])
         .await

@@ -5,7 +5,10 @@
     reason = "a test that cannot go on must say where"
 )]
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    future::ready,
+};
 
 use strowger_core::{
     compliance::{Packs, Refusal},
@@ -21,7 +24,7 @@ use strowger_core::{
     time::{Timestamp, after},
 };
 use strowger_store::{
-    Store,
+    Error, Store,
     callbacks::{CallbackChange, CallbackFilter, NewCallback},
     contacts::{Duplicates, Known, NewContact, Prepared},
     hopper::{Filled, Taken, put_back, take},
@@ -80,7 +83,7 @@ fn contact(name: &str, numbers: &[&str]) -> NewContact {
         )]),
         phones: numbers
             .iter()
-            .map(|number| PhoneNumber::try_from((*number).to_owned()).unwrap())
+            .map(|number| PhoneNumber::try_from((*number).to_owned()).unwrap().into())
             .collect(),
         known: Known::default(),
     }
@@ -115,7 +118,7 @@ impl Scene {
             .map(|contact| Prepared::new(contact, &target))
             .collect();
         self.store()
-            .insert_contacts(&self.campaign, &rows, Duplicates::Keep)
+            .insert_contacts(&self.campaign, &rows, Duplicates::Keep, ready(true))
             .await
             .unwrap();
     }
@@ -195,6 +198,7 @@ impl Scene {
             sip_code: None,
             amd: None,
             amd_cause: None,
+            late: None,
             after: then,
             at: self.now,
         };
@@ -281,7 +285,7 @@ async fn a_number_that_the_campaign_has_is_left_out_and_named() {
     ];
     let left_out = scene
         .store()
-        .insert_contacts(&scene.campaign, &rows, Duplicates::Skip)
+        .insert_contacts(&scene.campaign, &rows, Duplicates::Skip, ready(true))
         .await
         .unwrap();
     assert_eq!(left_out, [(1, "+33639980001".to_owned())]);
@@ -290,6 +294,36 @@ async fn a_number_that_the_campaign_has_is_left_out_and_named() {
         .await
         .unwrap();
     assert_eq!(count, 2);
+    scene.database.drop_now().await.unwrap();
+}
+
+#[tokio::test]
+async fn contacts_are_not_stored_when_what_comes_before_them_was_not() {
+    let scene = scene().await;
+    let target = scene
+        .store()
+        .import_target(&scene.campaign, None, scene.now)
+        .await
+        .unwrap()
+        .unwrap();
+    let stored = async |name: &str, number: &str, before: bool| {
+        let rows = [Prepared::new(&contact(name, &[number]), &target)];
+        scene
+            .store()
+            .insert_contacts(&scene.campaign, &rows, Duplicates::Skip, ready(before))
+            .await
+    };
+    let interrupted = stored("a", "+33639980001", false).await;
+    assert!(
+        matches!(interrupted, Err(Error::Interrupted)),
+        "{interrupted:?}"
+    );
+    assert_eq!(stored("b", "+33639980001", true).await.unwrap(), []);
+    let names: Vec<String> = sqlx::query_scalar("SELECT id FROM contacts")
+        .fetch_all(scene.store().pool())
+        .await
+        .unwrap();
+    assert_eq!(names, ["b"]);
     scene.database.drop_now().await.unwrap();
 }
 

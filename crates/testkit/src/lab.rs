@@ -5,18 +5,22 @@
 //! compares the database, Asterisk's own channel list and the carrier's call records.
 
 mod asterisk;
+mod broadcast;
 mod client;
 mod crash;
 mod daemon;
 mod dialing;
+mod failover;
 mod inbound;
 mod protocols;
 mod restart;
 
 pub use asterisk::Asterisk;
+pub use broadcast::broadcast;
 pub use crash::crash;
 pub use daemon::{Daemon, Launch};
 pub use dialing::{Dialing, run};
+pub use failover::failover;
 pub use inbound::inbound;
 pub use protocols::protocols;
 pub use restart::restart_pbx;

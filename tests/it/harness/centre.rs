@@ -59,14 +59,14 @@ impl Centre {
                 station: format!("PJSIP/{}", station(place)),
                 leg_mode: self.ground.plan.leg_mode,
                 campaigns: BTreeSet::from([self.ground.planted.campaign.settings.id.clone()]),
-                queues: BTreeSet::new(),
+                queues: self.ground.plan.queues.iter().cloned().collect(),
             };
             self.send(Command::LogIn(login)).await;
             self.send(Command::Ready(agent.id.clone())).await;
         }
     }
 
-    async fn send(&self, command: Command) {
+    pub(crate) async fn send(&self, command: Command) {
         self.daemon.exchange.send(command).await.unwrap();
     }
 
@@ -141,6 +141,11 @@ impl Centre {
 
     /// Stops the daemon.
     pub(crate) async fn close(self) {
+        self.leave().await;
+    }
+
+    /// Stops the daemon; what it worked with stays.
+    pub(crate) async fn leave(self) -> Ground {
         self.lifecycle.hard.cancel();
         self.lifecycle.tracker.close();
         timeout(LONG, self.lifecycle.tracker.wait())
@@ -148,5 +153,6 @@ impl Centre {
             .expect("every task ends");
         assert!(!self.lifecycle.has_failed());
         self.daemon.database.close().await;
+        self.ground
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use strowger_core::{
     agent::{LegMode, Login},
     ids::{AgentSessionId, UserId},
@@ -18,7 +19,7 @@ use crate::{
     input::{Body, Check, Path},
     problem::{Problem, ProblemBody},
     reply::{Data, Done, Page},
-    state::Shared,
+    state::{Asked, Shared},
 };
 
 /// Longest name of a station.
@@ -71,8 +72,21 @@ pub(crate) struct Own {
     call: Option<Arc<CallView>>,
 }
 
-async fn send(app: &Shared, command: Command) -> Result<Json<Done>, Problem> {
-    app.api.exchange.send(command).await?;
+/// Tells the switchboard what somebody asks of the session of `agent`, which may be their own.
+async fn send(
+    app: &Shared,
+    by: &UserId,
+    action: &'static str,
+    agent: &UserId,
+    command: Command,
+) -> Result<Json<Done>, Problem> {
+    let asked = Asked::by(by, action, agent.as_str());
+    let asked = match &command {
+        Command::Pause { reason, .. } => asked.with(json!({ "reason": reason })),
+        Command::LogIn(login) => asked.with(json!({ "station": login.station })),
+        _ => asked,
+    };
+    app.tell(asked, command).await?;
     Ok(Done::ok())
 }
 
@@ -147,7 +161,14 @@ pub(crate) async fn log_in(
         campaigns,
         queues,
     };
-    send(&app, Command::LogIn(login)).await
+    send(
+        &app,
+        caller.id(),
+        "agent.logged-in",
+        caller.id(),
+        Command::LogIn(login),
+    )
+    .await
 }
 
 /// Take calls
@@ -162,7 +183,14 @@ pub(crate) async fn ready(
     caller: May<WorkAsAgent>,
     State(app): State<Shared>,
 ) -> Result<Json<Done>, Problem> {
-    send(&app, Command::Ready(caller.id().clone())).await
+    send(
+        &app,
+        caller.id(),
+        "agent.ready",
+        caller.id(),
+        Command::Ready(caller.id().clone()),
+    )
+    .await
 }
 
 /// Take no calls
@@ -180,7 +208,14 @@ pub(crate) async fn pause(
     State(app): State<Shared>,
     Body(request): Body<Pause>,
 ) -> Result<Json<Done>, Problem> {
-    send(&app, request.command(caller.id().clone())?).await
+    send(
+        &app,
+        caller.id(),
+        "agent.paused",
+        caller.id(),
+        request.command(caller.id().clone())?,
+    )
+    .await
 }
 
 /// End one's wrap-up
@@ -195,7 +230,14 @@ pub(crate) async fn end_wrap_up(
     caller: May<WorkAsAgent>,
     State(app): State<Shared>,
 ) -> Result<Json<Done>, Problem> {
-    send(&app, Command::EndWrapUp(caller.id().clone())).await
+    send(
+        &app,
+        caller.id(),
+        "agent.wrap-up-ended",
+        caller.id(),
+        Command::EndWrapUp(caller.id().clone()),
+    )
+    .await
 }
 
 /// Log out of one's station
@@ -212,7 +254,14 @@ pub(crate) async fn log_out(
     caller: May<WorkAsAgent>,
     State(app): State<Shared>,
 ) -> Result<Json<Done>, Problem> {
-    send(&app, Command::LogOut(caller.id().clone())).await
+    send(
+        &app,
+        caller.id(),
+        "agent.logged-out",
+        caller.id(),
+        Command::LogOut(caller.id().clone()),
+    )
+    .await
 }
 
 /// Make an agent take calls
@@ -224,11 +273,18 @@ pub(crate) async fn log_out(
     )
 )]
 pub(crate) async fn make_ready(
-    _caller: May<ManageAgents>,
+    caller: May<ManageAgents>,
     State(app): State<Shared>,
     Path(agent): Path<UserId>,
 ) -> Result<Json<Done>, Problem> {
-    send(&app, Command::Ready(agent)).await
+    send(
+        &app,
+        caller.id(),
+        "agent.ready",
+        &agent,
+        Command::Ready(agent.clone()),
+    )
+    .await
 }
 
 /// Pause an agent
@@ -240,12 +296,19 @@ pub(crate) async fn make_ready(
     )
 )]
 pub(crate) async fn make_pause(
-    _caller: May<ManageAgents>,
+    caller: May<ManageAgents>,
     State(app): State<Shared>,
     Path(agent): Path<UserId>,
     Body(request): Body<Pause>,
 ) -> Result<Json<Done>, Problem> {
-    send(&app, request.command(agent)?).await
+    send(
+        &app,
+        caller.id(),
+        "agent.paused",
+        &agent,
+        request.command(agent.clone())?,
+    )
+    .await
 }
 
 /// Log an agent out
@@ -257,9 +320,16 @@ pub(crate) async fn make_pause(
     )
 )]
 pub(crate) async fn make_log_out(
-    _caller: May<ManageAgents>,
+    caller: May<ManageAgents>,
     State(app): State<Shared>,
     Path(agent): Path<UserId>,
 ) -> Result<Json<Done>, Problem> {
-    send(&app, Command::LogOut(agent)).await
+    send(
+        &app,
+        caller.id(),
+        "agent.logged-out",
+        &agent,
+        Command::LogOut(agent.clone()),
+    )
+    .await
 }

@@ -2,13 +2,17 @@
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
+use serde_json::json;
 use strowger_core::{
     campaign::DialingMode,
     ids::{CampaignId, ContactId},
     phone::PhoneNumber,
     switchboard::{Command, Target, Which},
 };
-use strowger_store::contacts::{Known, NewContact};
+use strowger_store::{
+    Store,
+    contacts::{Known, NewContact},
+};
 use utoipa::ToSchema;
 
 use super::campaigns::find;
@@ -17,7 +21,7 @@ use crate::{
     input::{Body, Check},
     problem::{Problem, ProblemBody},
     reply::Done,
-    state::Shared,
+    state::{Asked, Shared},
 };
 
 /// Most numbers of a contact.
@@ -66,8 +70,8 @@ pub(crate) struct Dial {
     number: Option<String>,
 }
 
-async fn send(app: &Shared, command: Command) -> Result<Json<Done>, Problem> {
-    app.api.exchange.send(command).await?;
+async fn send(app: &Shared, asked: Asked, command: Command) -> Result<Json<Done>, Problem> {
+    app.tell(asked, command).await?;
     Ok(Done::ok())
 }
 
@@ -92,12 +96,17 @@ pub(crate) async fn preview(
     let mut check = Check::default();
     check.range("seconds", &request.seconds, &(5..=600));
     check.done()?;
+    let asked = Asked::by(
+        caller.id(),
+        "contact.asked-for",
+        request.campaign_id.as_str(),
+    );
     let command = Command::Preview {
         agent: caller.id().clone(),
         campaign: request.campaign_id,
         seconds: request.seconds,
     };
-    send(&app, command).await
+    send(&app, asked, command).await
 }
 
 /// Dial the contact that one looks at
@@ -121,11 +130,13 @@ pub(crate) async fn dial_preview(
         check.range("position", position, &(0..=MAX_NUMBERS - 1));
     }
     check.done()?;
+    let asked = Asked::by(caller.id(), "preview.dialed", caller.id().as_str())
+        .with(json!({ "position": request.position }));
     let command = Command::DialPreview {
         agent: caller.id().clone(),
         number: request.position.map_or(Which::Next, Which::Position),
     };
-    send(&app, command).await
+    send(&app, asked, command).await
 }
 
 /// Skip the contact that one looks at
@@ -142,7 +153,8 @@ pub(crate) async fn skip_preview(
     caller: May<WorkAsAgent>,
     State(app): State<Shared>,
 ) -> Result<Json<Done>, Problem> {
-    send(&app, Command::SkipPreview(caller.id().clone())).await
+    let asked = Asked::by(caller.id(), "preview.skipped", caller.id().as_str());
+    send(&app, asked, Command::SkipPreview(caller.id().clone())).await
 }
 
 /// Dial a contact or a number
@@ -187,7 +199,13 @@ pub(crate) async fn dial(
             number: Which::Other(number),
         },
         (None, Some(number)) if campaign.settings.mode == DialingMode::Manual => Target {
-            contact: contact_with(&app, &request.campaign_id, number.clone()).await?,
+            contact: contact_with(
+                &app,
+                &caller.store(&app),
+                &request.campaign_id,
+                number.clone(),
+            )
+            .await?,
             number: Which::Other(number),
         },
         (None, Some(_)) => {
@@ -200,21 +218,27 @@ pub(crate) async fn dial(
             return Err(Problem::field("contact_id", "give a contact or a number"));
         }
     };
+    let number = match &target.number {
+        Which::Other(number) => Some(number),
+        Which::Next | Which::Position(_) => None,
+    };
+    let change = json!({ "campaign_id": request.campaign_id, "number": number });
+    let asked = Asked::by(caller.id(), "contact.dialed", target.contact.as_str()).with(change);
     let command = Command::DialFor {
         agent: caller.id().clone(),
         campaign: request.campaign_id,
         target,
     };
-    send(&app, command).await
+    send(&app, asked, command).await
 }
 
 /// The contact of a manual campaign with this number, added if there is none.
 async fn contact_with(
     app: &Shared,
+    store: &Store,
     campaign: &CampaignId,
     number: PhoneNumber,
 ) -> Result<ContactId, Problem> {
-    let store = &app.api.store;
     if let Some(known) = store.contact_with_number(campaign, &number).await? {
         return Ok(known);
     }
@@ -224,7 +248,7 @@ async fn contact_with(
         last_name: String::new(),
         postal_code: String::new(),
         custom_fields: serde_json::Map::new(),
-        phones: vec![number],
+        phones: vec![number.into()],
         known: Known::default(),
     };
     let id = contact.id.clone();

@@ -194,7 +194,7 @@ pub(crate) async fn create(
         note: body.note,
         by: caller.id().clone(),
     };
-    app.api.store.create_callback(&new, app.now()).await?;
+    caller.store(&app).create_callback(&new, app.now()).await?;
     let callback = app.api.store.callback(new.id).await?;
     let callback = callback.ok_or_else(Problem::internal)?;
     Ok((StatusCode::CREATED, Data::of(callback.into())))
@@ -247,9 +247,8 @@ pub(crate) async fn change(
         agent,
         note: body.note,
     };
-    if !app
-        .api
-        .store
+    if !caller
+        .store(&app)
         .change_callback(id, &change, app.now())
         .await?
     {
@@ -274,7 +273,7 @@ pub(crate) async fn cancel(
     Path(id): Path<CallbackId>,
 ) -> Result<Json<Done>, Problem> {
     find(&app, &caller, id).await?;
-    if app.api.store.cancel_callback(id, app.now()).await? {
+    if caller.store(&app).cancel_callback(id, app.now()).await? {
         Ok(Done::ok())
     } else {
         Err(Problem::conflict("the callback is not pending any more"))

@@ -188,7 +188,7 @@ pub(crate) async fn list(
     )
 )]
 pub(crate) async fn create(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Body(new): Body<NewCallerIdPool>,
 ) -> Result<(StatusCode, Json<Data<CallerIdPool>>), Problem> {
@@ -196,7 +196,7 @@ pub(crate) async fn create(
     let id = new
         .id
         .unwrap_or_else(|| CallerIdPoolId::generate(app.new_id()));
-    let store = &app.api.store;
+    let store = caller.store(&app);
     store.create_caller_id_pool(&id, &name, app.now()).await?;
     Ok((StatusCode::CREATED, Data::of(find(&app, &id).await?)))
 }
@@ -228,13 +228,13 @@ pub(crate) async fn show(
     )
 )]
 pub(crate) async fn change(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CallerIdPoolId>,
     Body(settings): Body<CallerIdPoolSettings>,
 ) -> Result<Json<Data<CallerIdPool>>, Problem> {
     let name = named(&settings.name)?;
-    let store = &app.api.store;
+    let store = caller.store(&app);
     if store.rename_caller_id_pool(&id, &name, app.now()).await? {
         Ok(Data::of(find(&app, &id).await?))
     } else {
@@ -254,11 +254,11 @@ pub(crate) async fn change(
     )
 )]
 pub(crate) async fn delete(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CallerIdPoolId>,
 ) -> Result<Json<Done>, Problem> {
-    match app.api.store.delete_caller_id_pool(&id).await? {
+    match caller.store(&app).delete_caller_id_pool(&id).await? {
         PoolDeleted::Done => Ok(Done::ok()),
         PoolDeleted::Unknown => Err(unknown(&id)),
         PoolDeleted::UsedBy(campaign) => Err(Problem::conflict(format!(
@@ -317,13 +317,13 @@ pub(crate) async fn numbers(
     )
 )]
 pub(crate) async fn add_numbers(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CallerIdPoolId>,
     Body(new): Body<NewCallerIds>,
 ) -> Result<Json<Data<AddedCallerIds>>, Problem> {
     let numbers = read(&new)?;
-    match app.api.store.add_caller_ids(&id, &numbers).await {
+    match caller.store(&app).add_caller_ids(&id, &numbers).await {
         Err(strowger_store::Error::Missing { .. }) => Err(unknown(&id)),
         Ok(None) => Err(Problem::field(
             "numbers",
@@ -351,7 +351,7 @@ pub(crate) async fn add_numbers(
     )
 )]
 pub(crate) async fn change_number(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path((id, number)): Path<(CallerIdPoolId, PhoneNumber)>,
     Body(change): Body<CallerIdChange>,
@@ -368,7 +368,7 @@ pub(crate) async fn change_number(
         is_active: change.is_active,
         rested_until,
     };
-    let store = &app.api.store;
+    let store = caller.store(&app);
     match store.change_caller_id(&id, &number, change).await? {
         Some(changed) => Ok(Data::of(changed.into())),
         None => Err(not_in(&id, &number)),
@@ -387,11 +387,11 @@ pub(crate) async fn change_number(
     )
 )]
 pub(crate) async fn remove_number(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path((id, number)): Path<(CallerIdPoolId, PhoneNumber)>,
 ) -> Result<Json<Done>, Problem> {
-    if app.api.store.remove_caller_id(&id, &number).await? {
+    if caller.store(&app).remove_caller_id(&id, &number).await? {
         Ok(Done::ok())
     } else {
         Err(not_in(&id, &number))

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use strowger_core::{
     ids::{AttemptId, CallId, CampaignId},
+    permission::Permission,
     switchboard::Command,
 };
 use strowger_store::calls::{Before, CallRecordRow};
@@ -12,11 +13,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    guard::{ManageAgents, May, Needs as _, ReadCallRecords, WorkAsAgent},
+    guard::{May, ReadCallRecords, WorkAsAgent},
     input::{Path, Query},
     problem::{Problem, ProblemBody},
     reply::{Done, Page, PageQuery},
-    state::Shared,
+    state::{Asked, Shared},
 };
 
 /// Hang up
@@ -35,7 +36,7 @@ pub(crate) async fn hang_up(
     State(app): State<Shared>,
     Path(id): Path<CallId>,
 ) -> Result<Json<Done>, Problem> {
-    if !ManageAgents::granted(caller.user.role) {
+    if !caller.may(Permission::ManageAgents) {
         let call = app.api.hub.call(id);
         // The same for a call of somebody else and one that does not exist.
         if call.is_none_or(|call| call.agent_id.as_ref() != Some(caller.id())) {
@@ -44,7 +45,8 @@ pub(crate) async fn hang_up(
             ));
         }
     }
-    app.api.exchange.send(Command::HangUp(id)).await?;
+    let asked = Asked::by(caller.id(), "call.hung-up", id.to_string());
+    app.tell(asked, Command::HangUp(id)).await?;
     Ok(Done::ok())
 }
 

@@ -1,5 +1,6 @@
 //! Outbound campaigns.
 
+mod abandonment;
 mod run;
 mod settings;
 
@@ -13,14 +14,16 @@ use strowger_core::{
     ids::{CampaignId, UserId},
     switchboard::Command,
 };
-use strowger_store::campaigns::Campaign;
+use strowger_store::{Store, campaigns::Campaign};
 use utoipa::ToSchema;
 
+pub(crate) use abandonment::{__path_abandonment, abandonment};
 pub(crate) use run::{
     __path_boost, __path_drain, __path_pause, __path_start, __path_stop, boost, drain, pause,
     start, stop,
 };
 
+pub(crate) use self::settings::retry_rule;
 use self::settings::{CampaignBody, NewCampaign};
 use crate::{
     guard::{EditCampaigns, May, RunCampaigns},
@@ -126,13 +129,15 @@ pub(crate) async fn show(
     )
 )]
 pub(crate) async fn create(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Body(new): Body<NewCampaign>,
 ) -> Result<(StatusCode, Json<Data<CampaignBody>>), Problem> {
     let trunks = all_trunks(&app).await?;
-    let campaign = new.check(&trunks, || CampaignId::generate(app.new_id()))?;
-    app.api.store.create_campaign(&campaign).await?;
+    let campaign = new.check(&trunks, &app.api.packs, || {
+        CampaignId::generate(app.new_id())
+    })?;
+    caller.store(&app).create_campaign(&campaign).await?;
     // The campaign exists whether or not the switchboard hears of it now; starting it tells again.
     let configure = Command::Configure(Box::new(campaign.settings.clone()));
     if let Err(error) = app.api.exchange.send(configure).await {
@@ -156,17 +161,18 @@ pub(crate) async fn create(
     )
 )]
 pub(crate) async fn change(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
     Body(changes): Body<Map<String, Value>>,
 ) -> Result<Json<Data<CampaignBody>>, Problem> {
-    let work = apply(Arc::clone(&app), id.clone(), changes);
+    let work = apply(Arc::clone(&app), caller.store(&app), id.clone(), changes);
     Ok(Data::of(app.run(&id, work).await?.into()))
 }
 
 async fn apply(
     app: Shared,
+    store: Store,
     id: CampaignId,
     changes: Map<String, Value>,
 ) -> Result<Campaign, Problem> {
@@ -177,9 +183,9 @@ async fn apply(
     let campaign = Campaign {
         state,
         epoch,
-        ..merged.check(&trunks, || id)?
+        ..merged.check(&trunks, &app.api.packs, || id)?
     };
-    app.api.store.update_campaign(&campaign).await?;
+    store.update_campaign(&campaign).await?;
     let configure = Command::Configure(Box::new(campaign.settings.clone()));
     app.api.exchange.send(configure).await?;
     Ok(campaign)
@@ -198,7 +204,7 @@ async fn apply(
     )
 )]
 pub(crate) async fn set_agents(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
     Body(agents): Body<Agents>,
@@ -210,7 +216,8 @@ pub(crate) async fn set_agents(
         ));
     }
     find(&app, &id).await?;
-    match app.api.store.assign_agents(&id, &agents.agent_ids).await {
+    let store = caller.store(&app);
+    match store.assign_agents(&id, &agents.agent_ids).await {
         Err(strowger_store::Error::Missing { .. }) => Err(Problem::field(
             "agent_ids",
             "one of these users does not exist; nothing was changed",

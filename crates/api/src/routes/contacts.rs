@@ -2,13 +2,18 @@
 //!
 //! The file is read as it arrives and never held as a whole: [`records`] cuts it into
 //! records and survives whatever stands in it, [`columns`] makes contacts of them, and here
-//! they are stored some thousands at a time. While one batch is stored, the next one is read on
-//! a thread for work that takes long: telling what a phone number is costs more than the rest.
+//! they are stored a thousand at a time. While two batches are stored, the next one is read on
+//! a thread for work that takes long. Storing costs the database more than reading costs us: it
+//! works on both batches at once, and commits one after the other.
 
 mod columns;
 mod records;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Json,
@@ -23,10 +28,10 @@ use strowger_core::{
     switchboard::Command,
 };
 use strowger_store::{
-    Error,
+    Error, Store,
     contacts::{Duplicates, Prepared, Target},
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::oneshot, task::JoinHandle};
 use utoipa::ToSchema;
 
 use self::{
@@ -44,6 +49,9 @@ use crate::{
 
 /// Contacts stored in one transaction.
 const BATCH: usize = 1_000;
+
+/// Batches that are stored at the same time.
+const STORING: usize = 2;
 
 /// Most contacts of one file: what bounds the memory for finding numbers that stand twice.
 const MAX_CONTACTS: usize = 1_000_000;
@@ -66,6 +74,8 @@ pub(crate) struct Report {
     imported: u64,
     /// Lines that were refused.
     rejected: u64,
+    /// Those of them whose number stands further up in the file or is in the campaign already.
+    duplicates: u64,
     /// Why, for the first 1,000 of them.
     errors: Vec<LineError>,
 }
@@ -134,7 +144,7 @@ impl ImportQuery {
     )
 )]
 pub(crate) async fn import(
-    _caller: May<ImportContacts>,
+    caller: May<ImportContacts>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
     Query(query): Query<ImportQuery>,
@@ -175,7 +185,7 @@ pub(crate) async fn import(
             10,
         )
     })?;
-    let mut import = Import::new(&app, target, region, duplicates);
+    let mut import = Import::new(&app, caller.store(&app), target, region, duplicates);
     let outcome = tokio::time::timeout(TOTAL, import.read(body)).await;
     let outcome = outcome
         .unwrap_or_else(|_| Err(Problem::malformed("the import took longer than 30 minutes")));
@@ -229,13 +239,18 @@ struct Stored {
 
 struct Import<'a> {
     app: &'a App,
+    /// For whoever imports.
+    store: Store,
     plan: Arc<Plan>,
     splitter: Splitter,
     columns: Option<Arc<Columns>>,
     /// Numbers of this file and where they stand. An E.164 number has at most 15 digits.
     seen: HashMap<u64, u64>,
     raw: Vec<Raw>,
-    storing: Option<Storing>,
+    /// In the order of the file.
+    storing: VecDeque<Storing>,
+    /// Tells that the last of them is stored; it is dropped when it cannot be.
+    last_stored: Option<oneshot::Receiver<()>>,
     stored_line: u64,
     /// The switchboard knows of everything that was stored.
     told: bool,
@@ -243,9 +258,16 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    fn new(app: &'a App, target: Target, region: String, duplicates: Duplicates) -> Self {
+    fn new(
+        app: &'a App,
+        store: Store,
+        target: Target,
+        region: String,
+        duplicates: Duplicates,
+    ) -> Self {
         Self {
             app,
+            store,
             plan: Arc::new(Plan {
                 target,
                 region,
@@ -255,7 +277,8 @@ impl<'a> Import<'a> {
             columns: None,
             seen: HashMap::new(),
             raw: Vec::with_capacity(BATCH),
-            storing: None,
+            storing: VecDeque::with_capacity(STORING),
+            last_stored: None,
             stored_line: 0,
             told: true,
             report: Report::default(),
@@ -330,6 +353,7 @@ impl<'a> Import<'a> {
     fn admit(&mut self, line: u64, contact: &Prepared) -> Result<(), Rejected> {
         for phone in contact.numbers() {
             if let Some(before) = self.seen.get(&digits(phone)) {
+                self.report.duplicates += 1;
                 return Err(Rejected::line(format!(
                     "the number {phone} stands in line {before} already"
                 )));
@@ -358,7 +382,7 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Reads the lines that are waiting while the batch before is stored, then sends them on.
+    /// Reads the lines that are waiting while the batches before are stored, then sends them on.
     async fn store(&mut self) -> Result<(), Problem> {
         let Some(columns) = self.columns.clone().filter(|_| !self.raw.is_empty()) else {
             return Ok(());
@@ -387,21 +411,34 @@ impl<'a> Import<'a> {
                 Err(rejected) => self.reject(line, rejected),
             }
         }
-        self.finish_store().await?;
         if contacts.is_empty() {
             return Ok(());
         }
+        if self.storing.len() >= STORING {
+            self.finish_first().await?;
+        }
         self.told = false;
-        let (store, plan) = (self.app.api.store.clone(), Arc::clone(&self.plan));
+        let (stored, next) = oneshot::channel();
+        let before = self.last_stored.replace(next);
+        let (store, plan) = (self.store.clone(), Arc::clone(&self.plan));
         let (exchange, added) = (self.app.api.exchange.clone(), self.added());
         #[expect(
             clippy::disallowed_methods,
             reason = "the import waits for it; when the client has gone, the batch is stored all the same"
         )]
         let storing = tokio::spawn(async move {
+            let before = async {
+                match before {
+                    Some(before) => before.await.is_ok(),
+                    None => true,
+                }
+            };
             let duplicates = store
-                .insert_contacts(&plan.target.campaign, &contacts, plan.duplicates)
+                .insert_contacts(&plan.target.campaign, &contacts, plan.duplicates, before)
                 .await;
+            if duplicates.is_ok() {
+                let _ = stored.send(());
+            }
             // A campaign that has run dry goes on while the rest of a long file arrives, also when
             // the client is gone by now. When the switchboard is busy, the next batch or the end
             // of the file tells it.
@@ -412,13 +449,21 @@ impl<'a> Import<'a> {
                 told,
             }
         });
-        self.storing = Some(storing);
+        self.storing.push_back(storing);
         Ok(())
     }
 
-    /// Waits for the batch that is being stored and reports on it.
+    /// Waits for the batches that are being stored and reports on them. When one was not, those
+    /// after it are not either.
     async fn finish_store(&mut self) -> Result<(), Problem> {
-        let Some(storing) = self.storing.take() else {
+        while !self.storing.is_empty() {
+            self.finish_first().await?;
+        }
+        Ok(())
+    }
+
+    async fn finish_first(&mut self) -> Result<(), Problem> {
+        let Some(storing) = self.storing.pop_front() else {
             return Ok(());
         };
         let Stored {
@@ -426,12 +471,13 @@ impl<'a> Import<'a> {
             duplicates,
             told,
         } = storing.await.map_err(|_| Problem::internal())?;
-        self.told = told;
+        self.told = told && self.storing.is_empty();
         let duplicates = duplicates?;
         let added = (lines.len() - duplicates.len()) as u64;
         self.report.imported += added;
         self.report.total += added;
         self.stored_line = lines.last().copied().unwrap_or(self.stored_line);
+        self.report.duplicates += duplicates.len() as u64;
         for (place, number) in duplicates {
             let line = lines.get(place).copied().unwrap_or_default();
             let reason = format!("the number {number} is in the campaign already");

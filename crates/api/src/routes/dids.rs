@@ -98,7 +98,7 @@ pub(crate) async fn list(
     )
 )]
 pub(crate) async fn save(
-    _caller: May<EditDids>,
+    caller: May<EditDids>,
     State(app): State<Shared>,
     Path(id): Path<DidId>,
     Body(settings): Body<DidSettings>,
@@ -122,7 +122,7 @@ pub(crate) async fn save(
         trunk_id: settings.trunk_id,
         flow_id: settings.flow_id,
     };
-    match app.api.store.save_did(&did).await {
+    match caller.store(&app).save_did(&did).await {
         Err(strowger_store::Error::Missing { .. }) => Err(Problem::field(
             "flow_id",
             "the flow or the trunk does not exist; nothing was changed",

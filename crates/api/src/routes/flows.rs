@@ -171,7 +171,7 @@ pub(crate) async fn show(
     )
 )]
 pub(crate) async fn save(
-    _caller: May<EditFlows>,
+    caller: May<EditFlows>,
     State(app): State<Shared>,
     Path(id): Path<FlowId>,
     Body(draft): Body<Draft>,
@@ -190,8 +190,8 @@ pub(crate) async fn save(
         check.wrong("", why);
     }
     check.done()?;
-    app.api
-        .store
+    caller
+        .store(&app)
         .save_flow(&id, draft.name.trim(), &graph)
         .await?;
     Ok(Data::of(view(find(&app, &id).await?)))
@@ -249,9 +249,8 @@ pub(crate) async fn publish(
             findings,
         ));
     }
-    let version = app
-        .api
-        .store
+    let version = caller
+        .store(&app)
         .publish_flow(&id, &flow.draft, caller.id())
         .await?;
     Ok(Data::of(Published { version, findings }))

@@ -161,8 +161,8 @@ pub(crate) async fn metrics(
                 "log in as an administrator, or let this machine read metrics in the configuration",
             )
         })?;
-        let (user, _) = authenticate(&app, token).await?;
-        authorise::<ReadMetrics>(&user)?;
+        let access = authenticate(&app, token).await?;
+        authorise::<ReadMetrics>(&access)?;
     }
     Ok((
         [(

@@ -164,7 +164,7 @@ pub(crate) async fn list(
     )
 )]
 pub(crate) async fn create(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
     Body(mut body): Body<ListBody>,
@@ -173,7 +173,7 @@ pub(crate) async fn create(
     let list = body.id.take();
     let list = list.unwrap_or_else(|| ListId::generate(app.new_id()));
     let list = body.check(list, id, campaign.default_region)?;
-    app.api.store.create_list(&list).await?;
+    caller.store(&app).create_list(&list).await?;
     Ok((StatusCode::CREATED, Data::of(list.into())))
 }
 
@@ -188,7 +188,7 @@ pub(crate) async fn create(
     )
 )]
 pub(crate) async fn change(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path((campaign, id)): Path<(CampaignId, ListId)>,
     Body(body): Body<ListBody>,
@@ -198,7 +198,7 @@ pub(crate) async fn change(
         return Err(Problem::field("id", "the id of a list cannot be changed"));
     }
     let list = body.check(id, campaign, before.default_region)?;
-    app.api.store.update_list(&list, app.now()).await?;
+    caller.store(&app).update_list(&list, app.now()).await?;
     Ok(Data::of(list.into()))
 }
 
@@ -213,12 +213,12 @@ pub(crate) async fn change(
     )
 )]
 pub(crate) async fn remove(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path((campaign, id)): Path<(CampaignId, ListId)>,
 ) -> Result<Json<Done>, Problem> {
     find(&app, &campaign, &id).await?;
-    if app.api.store.delete_list(&id).await? {
+    if caller.store(&app).delete_list(&id).await? {
         Ok(Done::ok())
     } else {
         Err(Problem::conflict(
@@ -266,15 +266,15 @@ pub(crate) async fn filters(
     )
 )]
 pub(crate) async fn set_filters(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
     Body(body): Body<Filters>,
 ) -> Result<Json<Data<Filters>>, Problem> {
     campaigns::find(&app, &id).await?;
     filter::check(&body.filters).map_err(|error| Problem::field(&error.field, error.reason))?;
-    app.api
-        .store
+    caller
+        .store(&app)
         .set_filters(&id, &body.filters, app.now())
         .await?;
     Ok(Data::of(body))
@@ -339,7 +339,7 @@ pub(crate) async fn quotas(
     )
 )]
 pub(crate) async fn set_quotas(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
     Body(body): Body<Vec<QuotaBody>>,
@@ -378,7 +378,10 @@ pub(crate) async fn set_quotas(
             (app.new_id(), quota)
         })
         .collect();
-    app.api.store.set_quotas(&id, &quotas, app.now()).await?;
+    caller
+        .store(&app)
+        .set_quotas(&id, &quotas, app.now())
+        .await?;
     let quotas = app.api.store.quotas(&id).await?;
     Ok(Page::whole(
         quotas.into_iter().map(QuotaBody::from).collect(),

@@ -13,6 +13,7 @@ use strowger_store::{
 };
 use utoipa::ToSchema;
 
+use super::campaigns::retry_rule;
 use crate::{
     guard::{EditCampaigns, May, WorkAsAgent},
     input::{Body, Check, Path, Query},
@@ -109,16 +110,7 @@ impl QualificationBody {
             check.wrong("parent_id", "a qualification does not refine itself");
         }
         if let Some(rule) = &self.retry {
-            check.range("retry.delay_s", &rule.delay_s, &(1..=31_536_000));
-            check.range("retry.max_attempts", &rule.max_attempts, &(1..=100));
-            check.range("retry.avoid_hours", &rule.avoid_hours, &(0..=11));
-            if rule.then_s.len() > 100 || rule.then_s.iter().any(|s| !(1..=31_536_000).contains(s))
-            {
-                check.wrong(
-                    "retry.then_s",
-                    "at most 100 delays of 1 to 31536000 seconds",
-                );
-            }
+            retry_rule(&mut check, "retry", rule);
         }
         check.done()?;
         Ok(Qualification {
@@ -192,13 +184,16 @@ pub(crate) async fn list(
     )
 )]
 pub(crate) async fn save(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<QualificationId>,
     Body(body): Body<QualificationBody>,
 ) -> Result<Json<Data<QualificationBody>>, Problem> {
     let one = body.check(id)?;
-    app.api.store.save_qualification(&one, app.now()).await?;
+    caller
+        .store(&app)
+        .save_qualification(&one, app.now())
+        .await?;
     Ok(Data::of(one.into()))
 }
 
@@ -211,11 +206,11 @@ pub(crate) async fn save(
     )
 )]
 pub(crate) async fn remove(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<QualificationId>,
 ) -> Result<Json<Done>, Problem> {
-    if app.api.store.delete_qualification(&id).await? {
+    if caller.store(&app).delete_qualification(&id).await? {
         Ok(Done::ok())
     } else {
         Err(Problem::not_found(format!(
@@ -257,7 +252,7 @@ pub(crate) async fn groups(
     )
 )]
 pub(crate) async fn save_group(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<QualificationGroupId>,
     Body(body): Body<GroupBody>,
@@ -267,8 +262,8 @@ pub(crate) async fn save_group(
     check.done()?;
     let name = body.name.trim().to_owned();
     let group = Group { id, name };
-    app.api
-        .store
+    caller
+        .store(&app)
         .save_qualification_group(&group, app.now())
         .await?;
     let Group { id, name } = group;
@@ -284,11 +279,11 @@ pub(crate) async fn save_group(
     )
 )]
 pub(crate) async fn remove_group(
-    _caller: May<EditCampaigns>,
+    caller: May<EditCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<QualificationGroupId>,
 ) -> Result<Json<Done>, Problem> {
-    if app.api.store.delete_qualification_group(&id).await? {
+    if caller.store(&app).delete_qualification_group(&id).await? {
         Ok(Done::ok())
     } else {
         Err(Problem::not_found(format!("there is no group {id}")))
@@ -324,8 +319,8 @@ pub(crate) async fn qualify(
     Body(body): Body<Outcome>,
 ) -> Result<Json<Done>, Problem> {
     let only = (caller.user.role < Role::Supervisor).then(|| caller.id());
-    app.api
-        .store
+    caller
+        .store(&app)
         .qualify(id, &body.qualification_id, only, app.now())
         .await
         .map_err(|error| match error {

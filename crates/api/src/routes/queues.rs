@@ -89,7 +89,7 @@ pub(crate) async fn list(
     )
 )]
 pub(crate) async fn save(
-    _caller: May<EditDids>,
+    caller: May<EditDids>,
     State(app): State<Shared>,
     Path(id): Path<QueueId>,
     Body(settings): Body<QueueSettings>,
@@ -111,7 +111,7 @@ pub(crate) async fn save(
         name: settings.name.trim().to_owned(),
         members,
     };
-    match app.api.store.save_queue(&queue).await {
+    match caller.store(&app).save_queue(&queue).await {
         Err(strowger_store::Error::Missing { .. }) => Err(Problem::field(
             "member_ids",
             "one of these users does not exist; nothing was changed",

@@ -14,17 +14,17 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use strowger_core::ids::UserId;
 use strowger_realtime::{FellBehind, Numbered, Position, Snapshot, Start, Subscription};
-use strowger_store::users::User;
+use strowger_store::login_sessions::LoginEnd;
 use tokio::{
     sync::{OwnedSemaphorePermit, broadcast},
     time::{Instant, MissedTickBehavior},
 };
 
 use crate::{
-    guard::{WatchLive, authenticate, authorise, bearer},
+    guard::{Access, Denied, WatchLive, authenticate, authorise, bearer},
     input::Query,
     problem::{Problem, ProblemBody},
-    state::Shared,
+    state::{SessionEnded, Shared},
 };
 
 /// How often a watcher is asked whether it is still there.
@@ -82,7 +82,7 @@ enum First<'a> {
 /// `{"type":"resumed","run":…,"seq":…}` when everything since is still known. Then comes every change
 /// as `{"seq":n,"type":"call","data":{…}}`, numbered without a gap; a watcher that does not keep up gets
 /// another snapshot in between. `{"type":"ping"}` is answered by `{"type":"pong"}`. Close code 4401
-/// says that the login has expired or the password was changed, 4403 that the user may no longer watch.
+/// says that the login has ended, 4403 that the user may no longer watch.
 #[utoipa::path(
     get, path = "/api/v1/stream", tag = "live", params(Watch),
     responses(
@@ -107,9 +107,12 @@ pub(crate) async fn stream(
             "give the token as ?token=, as Authorization header or as subprotocol bearer.<token>",
         )
     })?;
-    let changed = app.changed_users();
-    let (user, expires) = authenticate(&app, &token).await?;
-    authorise::<WatchLive>(&user)?;
+    let news = News {
+        changed: app.changed_users(),
+        ended: app.ended_logins(),
+    };
+    let access = authenticate(&app, &token).await?;
+    authorise::<WatchLive>(&access)?;
     let upgrade = upgrade.map_err(|_| {
         Problem::malformed("this address speaks WebSocket: connect to it with ws:// or wss://")
     })?;
@@ -125,10 +128,14 @@ pub(crate) async fn stream(
         .run
         .zip(watch.seq)
         .map(|(run, seq)| Position { run, seq });
-    let seconds = u64::try_from(expires - app.now().as_second()).unwrap_or(0);
+    // A connection is made anew at least once a day, so that a key without an end needs no other case.
+    let seconds = access.expires.map_or(86_400, |expires| {
+        u64::try_from(expires - app.now().as_second()).unwrap_or(0)
+    });
     let watcher = Watcher {
         app,
-        user,
+        access,
+        token,
         until: Instant::now() + Duration::from_secs(seconds),
         _permit: permit,
     };
@@ -138,8 +145,7 @@ pub(crate) async fn stream(
         .max_frame_size(MAX_MESSAGE)
         .on_upgrade(|socket| async move {
             let mut socket = socket;
-            if let Err(End::Close(code, reason)) = watcher.run(&mut socket, position, changed).await
-            {
+            if let Err(End::Close(code, reason)) = watcher.run(&mut socket, position, news).await {
                 let frame = CloseFrame {
                     code,
                     reason: Utf8Bytes::from_static(reason),
@@ -160,9 +166,16 @@ fn offered(headers: &HeaderMap) -> Option<String> {
         .find_map(|protocol| protocol.trim().strip_prefix("bearer.").map(str::to_owned))
 }
 
+/// What may end a connection, since before its token was looked at.
+struct News {
+    changed: broadcast::Receiver<UserId>,
+    ended: broadcast::Receiver<SessionEnded>,
+}
+
 struct Watcher {
     app: Shared,
-    user: User,
+    access: Access,
+    token: String,
     until: Instant,
     _permit: OwnedSemaphorePermit,
 }
@@ -180,7 +193,7 @@ impl Watcher {
         &self,
         socket: &mut WebSocket,
         position: Option<Position>,
-        mut changed: broadcast::Receiver<UserId>,
+        mut news: News,
     ) -> Result<(), End> {
         let mut subscription = self.begin(socket, position.as_ref()).await?;
         let mut ping = tokio::time::interval(PING_EVERY);
@@ -204,7 +217,10 @@ impl Watcher {
                 }
                 _ = check.tick() => self.still_allowed().await?,
                 // So many at once that some are missed: this one may be among them.
-                who = changed.recv() => if who.map_or(true, |id| id == self.user.id) {
+                who = news.changed.recv() => if who.map_or(true, |id| id == self.access.user.id) {
+                    self.still_allowed().await?;
+                },
+                login = news.ended.recv() => if login.map_or(true, |login| self.is_mine(&login)) {
                     self.still_allowed().await?;
                 },
                 message = socket.recv() => {
@@ -250,21 +266,23 @@ impl Watcher {
         Ok(subscription)
     }
 
+    fn is_mine(&self, ended: &SessionEnded) -> bool {
+        tracing::debug!(user.id = %ended.user, cause = ended.cause.as_str(), "A login has ended");
+        self.access.session == Some(ended.session)
+    }
+
     async fn still_allowed(&self) -> Result<(), End> {
-        match self.app.api.store.user(&self.user.id).await {
-            Ok(Some(user)) if user.is_active && authorise::<WatchLive>(&user).is_ok() => {
-                if user.password_hash == self.user.password_hash {
-                    Ok(())
-                } else {
-                    Err(End::Close(close::EXPIRED, "the password was changed"))
-                }
-            }
-            Ok(_) => Err(End::Close(
+        match authenticate(&self.app, &self.token).await {
+            Ok(access) if authorise::<WatchLive>(&access).is_ok() => Ok(()),
+            Ok(_) | Err(Denied::Closed | Denied::Ended(LoginEnd::Deactivated)) => Err(End::Close(
                 close::NO_LONGER_ALLOWED,
                 "this account may no longer watch",
             )),
+            Err(Denied::Ended(_) | Denied::Token(_)) => {
+                Err(End::Close(close::EXPIRED, "the login has ended"))
+            }
             // A board must not go dark because the database is away for a moment.
-            Err(_) => Ok(()),
+            Err(Denied::Failed(_)) => Ok(()),
         }
     }
 }

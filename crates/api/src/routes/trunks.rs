@@ -12,7 +12,7 @@ use strowger_core::{
 use utoipa::ToSchema;
 
 use crate::{
-    guard::{May, SetUp},
+    guard::{EditTrunks, May},
     input::{Body, Check},
     problem::{Problem, ProblemBody},
     reply::{Data, Page},
@@ -100,7 +100,7 @@ const fn default_rate() -> u32 {
     responses((status = 200, description = "All trunks by name, at most 1,000", body = Page<TrunkView>))
 )]
 pub(crate) async fn list(
-    _caller: May<SetUp>,
+    _caller: May<EditTrunks>,
     State(app): State<Shared>,
 ) -> Result<Json<Page<TrunkView>>, Problem> {
     let trunks = app.api.store.trunks().await?;
@@ -126,7 +126,7 @@ pub(crate) async fn list(
     )
 )]
 pub(crate) async fn create(
-    _caller: May<SetUp>,
+    caller: May<EditTrunks>,
     State(app): State<Shared>,
     Body(new): Body<NewTrunk>,
 ) -> Result<(StatusCode, Json<Data<TrunkView>>), Problem> {
@@ -149,7 +149,7 @@ pub(crate) async fn create(
         max_calls_per_second: new.max_calls_per_second,
     };
     let name = new.name.trim().to_owned();
-    app.api.store.create_trunk(&name, &trunk).await?;
+    caller.store(&app).create_trunk(&name, &trunk).await?;
     Ok((
         StatusCode::CREATED,
         Data::of(TrunkView::new(name, trunk, None)),

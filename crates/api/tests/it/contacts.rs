@@ -24,8 +24,13 @@ async fn broken_lines_are_reported_and_the_others_imported() {
     assert_eq!(answer.status, 200, "{}", answer.text);
     let data = &answer.body["data"];
     assert_eq!(
-        (&data["total"], &data["imported"], &data["rejected"]),
-        (&json!(9), &json!(2), &json!(7)),
+        (
+            &data["total"],
+            &data["imported"],
+            &data["rejected"],
+            &data["duplicates"]
+        ),
+        (&json!(9), &json!(2), &json!(7), &json!(1)),
         "{data:#}"
     );
     let errors: Vec<(u64, &str)> = data["errors"]

@@ -11,11 +11,13 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use strowger_api::{
     ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, ExchangeStatus, exchange_channel,
     router,
 };
 use strowger_core::{
+    compliance::Packs,
     ids::UserId,
     permission::Role,
     switchboard::{Action, Switchboard},
@@ -23,7 +25,7 @@ use strowger_core::{
     time::{Timestamp, after},
 };
 use strowger_realtime::Hub;
-use strowger_store::{Store, users::User};
+use strowger_store::{Store, login_sessions::NewLogin, users::User};
 use strowger_testkit::database::TestDatabase;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
@@ -65,6 +67,15 @@ impl TestApp {
 
     /// With other settings; without a switchboard the queue of one command is never emptied.
     pub(crate) async fn with(set: impl FnOnce(&mut ApiSettings), switchboard: bool) -> Self {
+        Self::with_auth(set, |_| {}, switchboard).await
+    }
+
+    /// With other settings of authentication as well.
+    pub(crate) async fn with_auth(
+        set: impl FnOnce(&mut ApiSettings),
+        set_auth: impl FnOnce(&mut AuthSettings),
+        switchboard: bool,
+    ) -> Self {
         let database = strowger_testkit::database::fresh().await.unwrap();
         let store = database.store.clone();
         let passed_ms = Arc::new(AtomicI64::new(0));
@@ -78,7 +89,9 @@ impl TestApp {
         let made = AtomicU64::new(1);
         let hub = Hub::new("run".to_owned());
         let (exchange, mut requests) = exchange_channel(if switchboard { 64 } else { 1 });
-        let auth = Auth::new(&AuthSettings::new(SECRET.into())).unwrap();
+        let mut auth = AuthSettings::new(SECRET.into());
+        set_auth(&mut auth);
+        let auth = Auth::new(&auth).unwrap();
         let mut settings = ApiSettings::new(ServerName::from("pbx1"));
         set(&mut settings);
         let mut tasks = JoinSet::new();
@@ -97,6 +110,7 @@ impl TestApp {
                             | Action::ClaimOne { .. }
                             | Action::PickContact { .. }
                             | Action::LookAtList { .. }
+                            | Action::FindPacing { .. }
                             | Action::FindFlow { .. } => {}
                         }
                     }
@@ -118,6 +132,7 @@ impl TestApp {
             ids: Arc::new(move || {
                 Uuid::from_u128(u128::from(made.fetch_add(1, Ordering::Relaxed)))
             }),
+            packs: Arc::new(Packs::built_in().unwrap()),
             settings,
             metrics: Arc::new(|| "strowger_up 1\n".to_owned()),
             status: Arc::new(|| ExchangeStatus {
@@ -160,7 +175,11 @@ impl TestApp {
 
     /// Gives a user the password of the tests.
     pub(crate) async fn set_password(&self, role: Role) {
-        let hash = self.auth.hash(PASSWORD.into()).await.unwrap();
+        let hash = self
+            .auth
+            .hash(role.as_str(), PASSWORD.into())
+            .await
+            .unwrap();
         sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
             .bind(id(role).as_str())
             .bind(hash)
@@ -175,10 +194,36 @@ impl TestApp {
 
     pub(crate) async fn token(&self, role: Role) -> String {
         let user = self.store.user(&id(role)).await.unwrap().unwrap();
-        self.auth
-            .issue(&user, (self.state.clock)(), Uuid::nil())
-            .unwrap()
-            .text
+        let (session, now) = (Uuid::new_v4(), (self.state.clock)());
+        let login = NewLogin {
+            id: session,
+            user: &user.id,
+            refresh_hash: Sha256::digest(session.as_bytes()).into(),
+            peer: None,
+            user_agent: "tests",
+            expires_at: after(now, 7 * 86_400_000),
+            now,
+        };
+        // The others go on: tests hold several tokens of one role.
+        self.store.open_login(&login, false).await.unwrap();
+        let token = self.auth.issue(&user, session, now, Uuid::nil());
+        token.unwrap().text
+    }
+
+    pub(crate) async fn with_token(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        let body = body.map_or_else(Body::empty, |json| Body::from(json.to_string()));
+        self.send(request.body(body).unwrap()).await
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -116,6 +116,7 @@ async fn a_file_goes_to_the_list_that_is_named_and_a_list_with_contacts_is_not_r
         .import_to("cmp_1", "", "phone\n0639981234\n0639981235\n")
         .await;
     assert_eq!(again.body["data"]["imported"], 1);
+    assert_eq!(again.body["data"]["duplicates"], 1);
     let error = &again.body["data"]["errors"][0];
     assert_eq!(
         (&error["line"], &error["reason"]),

@@ -6,13 +6,16 @@
     reason = "clippy allows it in test functions, not in what they share"
 )]
 
+mod audited;
 mod caller_ids;
 mod campaigns;
 mod compliance;
 mod contacts;
 mod document;
+mod figures;
 mod flows;
 mod harness;
+mod identity;
 mod lists;
 mod login;
 mod roles;

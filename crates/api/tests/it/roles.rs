@@ -34,10 +34,43 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/metrics", ADMINISTRATOR),
     route("GET", "/api/v1/openapi.json", EVERYBODY),
     route("POST", "/api/v1/auth/login", EVERYBODY),
+    route("POST", "/api/v1/auth/mfa", EVERYBODY),
+    route("POST", "/api/v1/auth/refresh", EVERYBODY),
+    route("POST", "/api/v1/auth/password-reset", EVERYBODY),
     route("GET", "/api/v1/auth/me", AGENT),
+    route("POST", "/api/v1/auth/logout", AGENT),
+    route("GET", "/api/v1/auth/sessions", AGENT),
+    route("DELETE", "/api/v1/auth/sessions/{id}", AGENT),
+    route("POST", "/api/v1/auth/mfa/enrol", AGENT),
+    route("POST", "/api/v1/auth/mfa/confirm", AGENT),
+    route("POST", "/api/v1/auth/mfa/disable", AGENT),
+    route("GET", "/api/v1/api-keys", AGENT),
+    route("POST", "/api/v1/api-keys", AGENT),
+    route("DELETE", "/api/v1/api-keys/{id}", AGENT),
+    route("GET", "/api/v1/users/{id}/api-keys", ADMINISTRATOR),
+    route("GET", "/api/v1/users/{id}/sessions", ADMINISTRATOR),
+    route("DELETE", "/api/v1/users/{id}/lockout", ADMINISTRATOR),
+    route("DELETE", "/api/v1/users/{id}/mfa", ADMINISTRATOR),
+    route("POST", "/api/v1/users/{id}/password-reset", ADMINISTRATOR),
     route("GET", "/api/v1/users", SUPERVISOR),
     route("POST", "/api/v1/users", ADMINISTRATOR),
+    route("POST", "/api/v1/users/bulk", ADMINISTRATOR),
+    route("GET", "/api/v1/users/{id}", SUPERVISOR),
     route("PATCH", "/api/v1/users/{id}", ADMINISTRATOR),
+    route("DELETE", "/api/v1/users/{id}", ADMINISTRATOR),
+    route("PUT", "/api/v1/users/me/picture", AGENT),
+    route("GET", "/api/v1/user-groups", SUPERVISOR),
+    route("POST", "/api/v1/user-groups", ADMINISTRATOR),
+    route("PUT", "/api/v1/user-groups/{id}", ADMINISTRATOR),
+    route("DELETE", "/api/v1/user-groups/{id}", ADMINISTRATOR),
+    route("GET", "/api/v1/agent-profiles", AGENT),
+    route("POST", "/api/v1/agent-profiles", ADMINISTRATOR),
+    route("PUT", "/api/v1/agent-profiles/{id}", ADMINISTRATOR),
+    route("DELETE", "/api/v1/agent-profiles/{id}", ADMINISTRATOR),
+    route("GET", "/api/v1/sites", SUPERVISOR),
+    route("POST", "/api/v1/sites", ADMINISTRATOR),
+    route("PUT", "/api/v1/sites/{id}", ADMINISTRATOR),
+    route("DELETE", "/api/v1/sites/{id}", ADMINISTRATOR),
     route("PUT", "/api/v1/users/me/password", AGENT),
     route("GET", "/api/v1/trunks", ADMINISTRATOR),
     route("POST", "/api/v1/trunks", ADMINISTRATOR),
@@ -51,6 +84,13 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/v1/campaigns/{id}/stop", SUPERVISOR),
     route("POST", "/api/v1/campaigns/{id}/drain", SUPERVISOR),
     route("POST", "/api/v1/campaigns/{id}/boost", SUPERVISOR),
+    route("GET", "/api/v1/campaigns/{id}/abandonment", SUPERVISOR),
+    route("GET", "/api/v1/campaigns/{id}/locks", SUPERVISOR),
+    route(
+        "DELETE",
+        "/api/v1/campaigns/{id}/locks/{contact_id}",
+        SUPERVISOR,
+    ),
     route(
         "POST",
         "/api/v1/campaigns/{id}/contacts/import",
@@ -161,7 +201,8 @@ async fn every_route_is_for_its_role_and_those_above() {
         let path = route
             .path
             .replace("{id}", "call_0000000000000000000000000000000a")
-            .replace("{number}", "+33142000001");
+            .replace("{number}", "+33142000001")
+            .replace("{contact_id}", "ctc_1");
         let method: Method = route.method.parse().unwrap();
         let anonymous = app.call(None, method.clone(), &path, body(route)).await;
         let case = format!("{} {}", route.method, route.path);

@@ -208,3 +208,43 @@ async fn who_is_deactivated_or_gets_another_password_stops_watching_at_once() {
         assert_eq!(closed.ok(), code, "{}", answer.text);
     }
 }
+
+#[tokio::test]
+async fn a_login_or_key_that_is_ended_stops_watching_at_once_and_no_other_does() {
+    let mut app = TestApp::new().await;
+    let address = serve(&mut app).await;
+    let (ended, goes_on) = (
+        app.token(Role::Supervisor).await,
+        app.token(Role::Supervisor).await,
+    );
+    let key = json!({"name": "wallboard", "scopes": ["watch-live"]});
+    let key = app.post(Role::Supervisor, "/api/v1/api-keys", key).await;
+    let secret = key.body["data"]["secret"].as_str().unwrap().to_owned();
+    let mut sockets = Vec::new();
+    for token in [&ended, &goes_on, &secret] {
+        let url = format!("ws://{address}/api/v1/stream?token={token}");
+        let (mut socket, _) = connect_async(&url).await.unwrap();
+        next(&mut socket).await;
+        sockets.push(socket);
+    }
+    let out = app.with_token(&ended, Method::POST, "/api/v1/auth/logout", None);
+    assert_eq!(out.await.status, 200);
+    let id = key.body["data"]["key"]["id"].as_str().unwrap();
+    let path = format!("/api/v1/api-keys/{id}");
+    let revoked = app.call(Some(Role::Supervisor), Method::DELETE, &path, None);
+    assert_eq!(revoked.await.status, 200);
+    for (place, code, within_ms) in [
+        (0, Some(4401), 5_000),
+        (2, Some(4401), 5_000),
+        (1, None, 300),
+    ] {
+        let within = Duration::from_millis(within_ms);
+        let closed = tokio::time::timeout(within, close_code(&mut sockets[place])).await;
+        assert_eq!(closed.ok(), code, "socket {place}");
+    }
+    let url = format!("ws://{address}/api/v1/stream?token={ended}");
+    let Err(Error::Http(refused)) = connect_async(&url).await else {
+        panic!("let in")
+    };
+    assert_eq!(refused.status(), 401);
+}

@@ -172,3 +172,25 @@ fn a_rolling_window_holds_the_present_moment() {
     assert_eq!(period.from, at("2026-04-30T12:00:00Z"));
     assert!(now < period.to);
 }
+
+#[test]
+fn without_detection_nobody_counts_as_a_machine_before_agents_said_so_often_enough() {
+    let heard = |machines, people| {
+        let mut heard = Calibration::default();
+        heard.observe_many(Amd::NotSure, Some(true), machines);
+        heard.observe_many(Amd::NotSure, Some(false), people);
+        heard.estimate()
+    };
+    assert_eq!(Correction::of(false, &heard(5, 14)), Correction::None);
+    let Correction::NoDetection {
+        machines_among_connected,
+    } = Correction::of(false, &heard(5, 15))
+    else {
+        panic!("20 calls were heard");
+    };
+    close(machines_among_connected.rate, 0.25);
+    assert!(matches!(
+        Correction::of(true, &heard(0, 0)),
+        Correction::Detection { .. }
+    ));
+}

@@ -41,6 +41,16 @@ pub struct OwnRules {
     pub caps: Vec<OwnCap>,
 }
 
+/// A part of a campaign's own rules that cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct InvalidRule {
+    /// The field at fault, such as `closed_on[0]`.
+    pub field: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// A cap of a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "OwnCapText", into = "OwnCapText")]
@@ -118,18 +128,21 @@ impl OwnRules {
     /// Says what [`super::check`] would refuse every call for.
     ///
     /// # Errors
-    /// A sentence that names the zone or calendar that does not exist.
-    pub fn validate(&self, packs: &Packs) -> Result<(), String> {
+    /// Each zone or calendar that does not exist.
+    pub fn validate(&self, packs: &Packs) -> Result<(), Vec<InvalidRule>> {
+        let mut wrong = Vec::new();
         if let Some(name) = self.time_zone.as_ref().filter(|name| zone(name).is_none()) {
-            return Err(format!("time_zone: there is no time zone {name:?}"));
+            wrong.push(InvalidRule {
+                field: "time_zone".to_owned(),
+                reason: format!("there is no time zone {name:?}"),
+            });
         }
-        match self
-            .closed_on
-            .iter()
-            .find(|id| packs.calendar(id).is_none())
-        {
-            Some(id) => Err(format!("closed_on: there is no calendar {id:?}")),
-            None => Ok(()),
-        }
+        let unknown = self.closed_on.iter().enumerate();
+        let unknown = unknown.filter(|(_, id)| packs.calendar(id).is_none());
+        wrong.extend(unknown.map(|(place, id)| InvalidRule {
+            field: format!("closed_on[{place}]"),
+            reason: format!("there is no calendar {id:?}"),
+        }));
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 }

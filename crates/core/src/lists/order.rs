@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::time::Timestamp;
 
 /// Which contacts are dialed first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DialOrder {
     /// Those never dialed, longest in the list first; then retries, longest due first.
+    #[default]
     NewFirst,
     /// By their priority, the greatest first.
     Priority,

@@ -19,7 +19,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Config, hazard::normal};
+use super::{Config, Past, hazard::normal};
 
 /// Risk at the start, before the controller has learned.
 const START: f64 = 0.035;
@@ -112,6 +112,11 @@ impl Budget {
                 late: 0.0,
             });
         }
+        self.forget(now, window_s);
+    }
+
+    fn forget(&mut self, now: f64, window_s: f64) {
+        let width = window_s / BINS;
         while self
             .hour
             .front()
@@ -129,6 +134,44 @@ impl Budget {
                 self.late = (self.late - bin.late).max(0.0);
             }
         }
+    }
+
+    /// Takes in what was counted before. Of a stretch it is not known when in it somebody
+    /// answered: people are forgotten as if all had at its beginning, and a bin early, late
+    /// ones as if all had been late at its end. So the window is never fuller of people, nor
+    /// emptier of late ones, than it would be had they been counted one by one.
+    pub(super) fn history(&mut self, past: &[Past], config: &Config, now: f64) {
+        let width = config.window_s / BINS;
+        let past = past
+            .iter()
+            .filter(|stretch| stretch.from.is_finite() && stretch.until.is_finite());
+        for stretch in past.clone() {
+            let mistaken = f64::from(stretch.machines) * config.amd_false_positive;
+            self.answered += f64::from(stretch.people) + mistaken;
+            self.late += f64::from(stretch.late) + mistaken;
+        }
+        for (bins, width) in [(&mut self.bins, width), (&mut self.hour, HOUR_BIN_S)] {
+            let live = bins.back().map_or(now, |bin| bin.start);
+            let before = past.clone().flat_map(|stretch| {
+                let mistaken = f64::from(stretch.machines) * config.amd_false_positive;
+                let people = Bin {
+                    start: stretch.from - width,
+                    answered: f64::from(stretch.people) + mistaken,
+                    late: 0.0,
+                };
+                let late = Bin {
+                    start: stretch.until.min(live),
+                    answered: 0.0,
+                    late: f64::from(stretch.late) + mistaken,
+                };
+                [people, late]
+            });
+            let mut all: Vec<Bin> = before.chain(bins.iter().copied()).collect();
+            // Stable: the bin that is being counted into stays last.
+            all.sort_by(|one, other| one.start.total_cmp(&other.start));
+            *bins = all.into();
+        }
+        self.forget(now, config.window_s);
     }
 
     /// So many people an hour are expected to answer.

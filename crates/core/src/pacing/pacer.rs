@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{
-    Action, AnsweredBy, Config, Event, Key, LineEnd, State,
+    Action, AnsweredBy, Config, Event, Key, LineEnd, Past, State,
     agents::Agents,
     answers::Answers,
     budget::Budget,
@@ -89,6 +89,13 @@ impl<L: Key, A: Key> Pacer<L, A> {
         }
     }
 
+    /// Takes in what was counted before this pacer was made, or before what it was told of so
+    /// far: the limit holds over its whole window, whatever happened to the pacer within it.
+    pub fn remember(&mut self, now: f64, past: &[Past]) {
+        self.advance(now);
+        self.budget.history(past, &self.config, self.now);
+    }
+
     /// What to do next, until there is nothing.
     pub fn poll_action(&mut self) -> Option<Action<L>> {
         self.actions.pop_front()
@@ -119,6 +126,11 @@ impl<L: Key, A: Key> Pacer<L, A> {
             compliant: self.budget.compliant(&self.config),
             outage: self.answers.outage(),
         }
+    }
+
+    /// Whether it was told of a line that has not ended.
+    pub fn knows(&self, line: &L) -> bool {
+        self.lines.contains_key(line)
     }
 
     pub(super) fn asked(&self) -> u32 {

@@ -1,10 +1,11 @@
 //! What a pacer does, in small scenes and in a small simulated shift.
 
+mod history;
 mod shift;
 
 use proptest::prelude::*;
 
-use super::{Action, AnsweredBy, Config, Event, LineEnd, Pacer, Segment};
+use super::{Action, AnsweredBy, Config, Event, LineEnd, Pacer, Past, Segment};
 use shift::Shift;
 
 type Told = Event<u64, u32>;

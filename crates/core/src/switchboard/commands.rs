@@ -202,6 +202,7 @@ impl Switchboard {
                     .get_mut(&campaign)
                     .ok_or_else(|| Refused::UnknownCampaign(campaign.clone()))?;
                 entry.settings.pacing.boost = boost;
+                entry.configured.pacing.boost = boost;
                 self.touch(&campaign);
                 Ok(())
             }

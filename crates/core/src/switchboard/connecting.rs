@@ -144,6 +144,7 @@ impl Switchboard {
         let record = self.recording_of(id);
         if let Some(call) = self.calls.get_mut(&id) {
             call.agent = Some(agent_id.clone());
+            call.offered_at.get_or_insert(now);
             call.recording.clone_from(&record);
         }
         self.set_phase(now, id, Phase::Connecting);
@@ -175,6 +176,7 @@ impl Switchboard {
     }
 
     pub(super) fn note_bridged(&mut self, now: Timestamp, id: CallId) {
+        let late = self.connected_late(now, id);
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
@@ -197,7 +199,12 @@ impl Switchboard {
             Kind::Outbound(AttemptFacts {
                 attempt, campaign, ..
             }) => {
-                self.write(Write::AttemptBridged { attempt, agent, at });
+                self.write(Write::AttemptBridged {
+                    attempt,
+                    agent,
+                    at,
+                    late,
+                });
                 // The first moment at which it is certain that a person answered.
                 self.count(&campaign, |counters| {
                     counters.bridged += 1;

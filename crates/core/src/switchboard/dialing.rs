@@ -38,13 +38,19 @@ impl Switchboard {
     pub(super) fn configure(&mut self, now: Timestamp, settings: CampaignSettings) {
         self.configure_trunks(now, &settings.trunks);
         let id = settings.id.clone();
+        let configured = settings;
+        let settings = self.keep_to_packs(now, &configured);
         match self.campaigns.get_mut(&id) {
-            Some(campaign) => campaign.settings = settings,
+            Some(campaign) => {
+                campaign.settings = settings;
+                campaign.configured = configured;
+            }
             None => {
                 self.campaigns.insert(
                     id.clone(),
                     Campaign {
                         settings,
+                        configured,
                         state: CampaignState::Stopped,
                         epoch: 0,
                         counters: CampaignCounters::default(),
@@ -395,23 +401,6 @@ impl Switchboard {
         self.paced_not_dialed(now, id, asked);
     }
 
-    /// The list of a campaign has something that is due at this time.
-    pub(super) fn list_has_more(&mut self, id: &CampaignId, due: Timestamp) {
-        let Some(campaign) = self.campaigns.get_mut(id) else {
-            return;
-        };
-        campaign.looking = false;
-        if let Some(claim) = &mut campaign.claim {
-            claim.recheck = Some(claim.recheck.map_or(due, |at| at.min(due)));
-        }
-        if campaign.used_up {
-            campaign.used_up = false;
-            campaign.idle_until = Some(due);
-        } else {
-            campaign.idle_until = campaign.idle_until.map(|until| until.min(due));
-        }
-    }
-
     pub(super) fn place(
         &mut self,
         now: Timestamp,
@@ -439,9 +428,7 @@ impl Switchboard {
             timeout_ms: settings.ring_timeout_s.saturating_mul(1_000),
             purpose: OriginatePurpose::Customer {
                 attempt: new.attempt,
-                // Who listens already needs no machine to.
-                amd: (settings.amd && settings.mode.dials_by_itself())
-                    .then(|| settings.amd_arguments()),
+                amd: settings.detects().then(|| settings.detection().arguments()),
             },
         };
         let mut call = Call::new(
@@ -479,61 +466,6 @@ impl Switchboard {
         }
         self.set_phase(now, call_id, Phase::Dialing);
         self.telephony_command(telephony::Command::Originate(originate));
-    }
-
-    /// A campaign without a call in progress may be over.
-    fn review_idle(&mut self, now: Timestamp, id: &CampaignId) {
-        let asked = |agent: &Agent| {
-            let preview = agent.preview.as_ref();
-            preview.is_some_and(|p| p.asked.is_some() && p.campaign == *id)
-        };
-        if self.agents.values().any(asked) {
-            return;
-        }
-        let Some(campaign) = self.campaigns.get(id).filter(|c| c.claim.is_none()) else {
-            return;
-        };
-        match campaign.state {
-            CampaignState::Running if campaign.used_up => {
-                self.set_campaign(now, id, CampaignState::Finished);
-            }
-            CampaignState::Running => self.look_at_list(id),
-            CampaignState::Draining => self.set_campaign(now, id, CampaignState::Stopped),
-            CampaignState::Stopped | CampaignState::Paused | CampaignState::Finished => {}
-        }
-    }
-
-    /// Whoever dials asks for contacts and learns when there are none any more. With nobody
-    /// there to dial for, the list is looked at instead.
-    fn look_at_list(&mut self, id: &CampaignId) {
-        let nobody = self.agents_of(id).is_empty();
-        let Some(campaign) = self.campaigns.get_mut(id) else {
-            return;
-        };
-        let asks = match campaign.settings.mode {
-            // Its agents choose whom to call, also without a list.
-            DialingMode::Manual => return,
-            DialingMode::Broadcast => true,
-            DialingMode::Preview => false,
-            DialingMode::Predictive | DialingMode::Progressive | DialingMode::Power => !nobody,
-        };
-        if !asks && !campaign.looking {
-            campaign.looking = true;
-            self.act(Action::LookAtList {
-                campaign: id.clone(),
-            });
-        }
-    }
-
-    pub(super) fn list_looked_at(&mut self, id: &CampaignId, used_up: bool) {
-        let Some(campaign) = self.campaigns.get_mut(id) else {
-            return;
-        };
-        // Contacts that came meanwhile took the question back.
-        if std::mem::take(&mut campaign.looking) && used_up && campaign.claim.is_none() {
-            campaign.used_up = true;
-            self.touch(id);
-        }
     }
 
     /// Tells of the campaigns that something happened to, and finishes those whose list is

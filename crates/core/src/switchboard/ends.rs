@@ -177,6 +177,7 @@ impl Switchboard {
                 sip_code: call.signals.sip_code,
                 amd: call.signals.amd,
                 amd_cause: call.signals.amd_cause.clone(),
+                late: self.owed_late(&call, disposition),
                 after: after_attempt,
                 at: ended_at,
             }));

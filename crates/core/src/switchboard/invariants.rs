@@ -94,6 +94,7 @@ impl Witness {
             | Action::ClaimOne { .. }
             | Action::PickContact { .. }
             | Action::LookAtList { .. }
+            | Action::FindPacing { .. }
             | Action::FindFlow { .. }
             | Action::Publish(_) => None,
         }

@@ -293,6 +293,7 @@ impl Switchboard {
         live: &BTreeMap<&ChannelId, &LiveChannel>,
     ) {
         self.stats.adopted += 1;
+        self.reserve_again(now, id);
         if !channel.up {
             return self.set_phase(now, id, Phase::Dialing);
         }
@@ -318,6 +319,17 @@ impl Switchboard {
             call.agent = agent;
         }
         self.note_bridged(now, id);
+    }
+
+    /// A call that was dialed for an agent is theirs again, as long as nobody talks on it.
+    fn reserve_again(&mut self, now: Timestamp, id: CallId) {
+        let wanted = self.calls.get(&id).and_then(|call| match &call.kind {
+            Kind::Outbound(facts) if call.bridged_at.is_none() => facts.wanted_agent.clone(),
+            Kind::Outbound(_) | Kind::Inbound(_) => None,
+        });
+        if let Some(agent) = wanted {
+            self.reserve(now, id, &agent);
+        }
     }
 
     fn not_found(&mut self, now: Timestamp, id: CallId, server: &ServerName) {

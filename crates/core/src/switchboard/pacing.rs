@@ -7,20 +7,21 @@
 //! taken by any agent of its campaign.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fmt,
 };
 
-use super::{Campaign, Switchboard};
+use super::{Campaign, Counted, Stretch, Switchboard};
 use crate::{
     agent::AgentState,
+    amd::Calibration,
     call::{Call, Kind, Phase},
     campaign::{CampaignSettings, CampaignState, DialingMode},
     disposition::Disposition,
     ids::{CallId, CampaignId, UserId},
-    pacing::{Action, AnsweredBy, Config, Event, LineEnd, Pacer},
+    pacing::{Action, AnsweredBy, Config, Event, LineEnd, Pacer, Past},
     telephony::Amd,
-    time::{Timestamp, after},
+    time::{Timestamp, after, before, millis_between},
 };
 
 /// The pacers of the running predictive campaigns.
@@ -35,9 +36,64 @@ pub(super) struct Pacers {
 struct Paced {
     pacer: Pacer<CallId, UserId>,
     config: Config,
+    made: Timestamp,
+    /// Who answered since then is known, or asked about.
+    known_from: Timestamp,
+    /// What is known of the machine detection, and when it is asked about again.
+    calibration: Calibration,
+    detection_due: Timestamp,
     /// Lines asked for by the pacer and not yet by us, and since when.
     owed: u32,
     owed_since: f64,
+}
+
+impl Paced {
+    fn new(now: Timestamp, settings: &CampaignSettings) -> Self {
+        let calibration = Calibration::default();
+        let config = config_of(settings, &calibration);
+        Self {
+            pacer: Pacer::new(config.clone(), 0),
+            config,
+            made: now,
+            known_from: now,
+            calibration,
+            detection_due: now,
+            owed: 0,
+            owed_since: 0.0,
+        }
+    }
+
+    /// Takes changed settings.
+    fn set(&mut self, now: Timestamp, settings: &CampaignSettings) {
+        let config = config_of(settings, &self.calibration);
+        if self.config != config {
+            self.pacer
+                .handle(seconds(now), &Event::Config(config.clone()));
+            self.config = config;
+        }
+    }
+
+    /// What it must be told of the past and is not yet: of its legal window, and from time to
+    /// time of its machine detection.
+    fn asks(&mut self, now: Timestamp, settings: &CampaignSettings) -> Option<super::Action> {
+        let from = before(self.made, u64::from(settings.pacing.window_s) * 1_000);
+        let stretch = (from < self.known_from).then_some(Stretch {
+            from,
+            to: self.known_from,
+            until: self.made,
+        });
+        self.known_from = self.known_from.min(from);
+        let detection = settings.detects() && now >= self.detection_due;
+        if stretch.is_none() && !detection {
+            return None;
+        }
+        self.detection_due = after(now, DETECTION_REVIEW_MS);
+        Some(super::Action::FindPacing {
+            campaign: settings.id.clone(),
+            stretch,
+            detection_since: before(now, DETECTION_MS),
+        })
+    }
 }
 
 impl fmt::Debug for Paced {
@@ -56,6 +112,10 @@ const OWED_S: f64 = 1.0;
 /// A campaign whose next contact is due later than this leaves its agents to others.
 const DRY_MS: u64 = 30_000;
 
+/// How far back agents' words on machine detection count, and how often they are asked about.
+const DETECTION_MS: u64 = 30 * 86_400_000;
+const DETECTION_REVIEW_MS: u64 = 3_600_000;
+
 /// Seconds on the clock of the pacers. A double holds microseconds of this century.
 #[expect(
     clippy::cast_precision_loss,
@@ -69,7 +129,7 @@ fn seconds(now: Timestamp) -> f64 {
     clippy::cast_precision_loss,
     reason = "milliseconds of a setting, at most 60,000"
 )]
-fn config_of(settings: &CampaignSettings) -> Config {
+fn config_of(settings: &CampaignSettings, calibration: &Calibration) -> Config {
     let per_second: u32 = settings
         .trunks
         .iter()
@@ -84,7 +144,20 @@ fn config_of(settings: &CampaignSettings) -> Config {
         max_lines: settings.max_lines,
         max_cps: f64::from(per_second.max(1)),
         boost: settings.pacing.boost,
+        // Also of verdicts of the past, when there is no detection any more.
+        amd_false_positive: calibration.for_pacing(),
+        greeting_s: greeting_ms(settings) as f64 / 1_000.0,
         ..Config::default()
+    }
+}
+
+/// How long after the answer the time that a person may wait begins at the latest: when their
+/// greeting is over (16 CFR 310.4(b)(4)(ii)).
+fn greeting_ms(settings: &CampaignSettings) -> u64 {
+    if settings.detects() {
+        u64::from(settings.detection().longest_greeting_ms())
+    } else {
+        0
     }
 }
 
@@ -184,9 +257,16 @@ impl Switchboard {
 
     /// A line of a predictive campaign is closed.
     pub(super) fn pace_end(&mut self, now: Timestamp, call: &Call, disposition: Disposition) {
-        if let Some(campaign) = call.campaign() {
+        if let Some(campaign) = call.campaign().cloned() {
+            let lost = disposition == Disposition::Unknown
+                && self.owed_late(call, disposition) == Some(true)
+                && call.bridged_at.is_none();
+            if lost {
+                // It may have been a person, for whom nobody was there.
+                self.tell_pacer(now, &campaign, &Event::Abandoned(call.id));
+            }
             let event = Event::Ended(call.id, line_end(disposition));
-            self.tell_pacer(now, &campaign.clone(), &event);
+            self.tell_pacer(now, &campaign, &event);
         }
     }
 
@@ -201,7 +281,8 @@ impl Switchboard {
             Some(agent)
                 if agent.state.has_call()
                     && self.campaign_of(agent.call) == Some(&home)
-                    && !self.is_kept_for(agent.call) =>
+                    && !self.is_kept_for(agent.call)
+                    && self.is_paced_line(&home, agent.call) =>
             {
                 return;
             }
@@ -223,6 +304,13 @@ impl Switchboard {
             | Phase::Message
             | Phase::Ending => false,
         })
+    }
+
+    /// The pacer of a campaign knows the line of a call. It does not know one that was
+    /// connected before it was made.
+    fn is_paced_line(&self, campaign: &CampaignId, call: Option<CallId>) -> bool {
+        let paced = self.pacers.by_campaign.get(campaign);
+        paced.is_some_and(|paced| call.is_some_and(|call| paced.pacer.knows(&call)))
     }
 
     fn campaign_of(&self, call: Option<CallId>) -> Option<&CampaignId> {
@@ -339,33 +427,148 @@ impl Switchboard {
     /// A campaign that is paused keeps its pacer: what it learned is true when it goes on, and
     /// its lines still end. It asks for nothing because no agent has it as a home.
     fn keep_pacers(&mut self, now: Timestamp) {
+        let mut made = Vec::new();
+        let mut asked = Vec::new();
         for campaign in self.campaigns.values() {
-            let id = &campaign.settings.id;
+            let settings = &campaign.settings;
             if !is_predictive(campaign) {
-                self.pacers.by_campaign.remove(id);
+                self.pacers.by_campaign.remove(&settings.id);
                 continue;
             }
-            let config = config_of(&campaign.settings);
-            match self.pacers.by_campaign.get_mut(id) {
-                Some(paced) if paced.config == config => {}
-                Some(paced) => {
+            let paced = match self.pacers.by_campaign.entry(settings.id.clone()) {
+                Entry::Occupied(known) => {
+                    let paced = known.into_mut();
+                    paced.set(now, settings);
                     paced
-                        .pacer
-                        .handle(seconds(now), &Event::Config(config.clone()));
-                    paced.config = config;
                 }
-                None if campaign.state == CampaignState::Running => {
-                    let paced = Paced {
-                        pacer: Pacer::new(config.clone(), 0),
-                        config,
-                        owed: 0,
-                        owed_since: 0.0,
-                    };
-                    self.pacers.by_campaign.insert(id.clone(), paced);
+                Entry::Vacant(free) if campaign.state == CampaignState::Running => {
+                    made.push(settings.id.clone());
+                    free.insert(Paced::new(now, settings))
                 }
-                None => {}
+                Entry::Vacant(_) => continue,
+            };
+            asked.extend(paced.asks(now, settings));
+        }
+        for campaign in made {
+            self.introduce_lines(now, &campaign);
+        }
+        for question in asked {
+            self.act(question);
+        }
+    }
+
+    /// Tells a pacer that is new of the lines that are there: those of an earlier run, or of
+    /// another way of dialing. Who talks already is in what it is told of the past.
+    fn introduce_lines(&mut self, now: Timestamp, campaign: &CampaignId) {
+        let mut lines: Vec<&Call> = self
+            .calls
+            .values()
+            .filter(|call| call.campaign() == Some(campaign))
+            .filter(|call| call.bridged_at.is_none() && call.ended_at.is_none())
+            .collect();
+        lines.sort_unstable_by_key(|call| call.id);
+        let mut events = Vec::new();
+        for call in lines {
+            let Kind::Outbound(facts) = &call.kind else {
+                continue;
+            };
+            let id = call.id;
+            let dialed = Event::Dialed(id, facts.segment);
+            match (call.phase, &call.agent) {
+                (Phase::Restored, _) if call.signals.answered => {
+                    events.extend([dialed, Event::Answered(id, AnsweredBy::Unknown)]);
+                }
+                (Phase::Restored | Phase::Dialing, _) => events.push(dialed),
+                (Phase::Ringing, _) => events.extend([dialed, Event::Ringing(id)]),
+                (Phase::Answered, _) => {
+                    events.extend([dialed, Event::Answered(id, AnsweredBy::Unknown)]);
+                }
+                (Phase::Waiting, _) => {
+                    events.extend([dialed, Event::Answered(id, AnsweredBy::Human)]);
+                }
+                (Phase::Connecting, Some(agent)) => {
+                    events.extend([dialed, Event::Connected(id, agent.clone())]);
+                }
+                (Phase::Message, _) if call.signals.gave_up => {
+                    events.extend([dialed, Event::Abandoned(id)]);
+                }
+                (
+                    Phase::Flow
+                    | Phase::Connecting
+                    | Phase::Bridged
+                    | Phase::Message
+                    | Phase::Ending,
+                    _,
+                ) => {}
             }
         }
+        for event in events {
+            self.tell_pacer(now, campaign, &event);
+        }
+    }
+
+    /// What the store knows of the past of a campaign.
+    pub(super) fn pacing_found(
+        &mut self,
+        now: Timestamp,
+        id: &CampaignId,
+        counted: &[Counted],
+        calibration: Calibration,
+    ) {
+        let Some(campaign) = self.campaigns.get(id) else {
+            return;
+        };
+        if let Some(paced) = self.pacers.by_campaign.get_mut(id) {
+            paced.calibration = calibration;
+            paced.set(now, &campaign.settings);
+            let past = counted.iter().map(|stretch| Past {
+                from: seconds(stretch.from),
+                until: seconds(stretch.until),
+                people: stretch.people,
+                late: stretch.late,
+                machines: stretch.machines,
+            });
+            let past: Vec<Past> = past.collect();
+            paced.pacer.remember(seconds(now), &past);
+        }
+    }
+
+    /// Whether the person of a call that is connected now has waited longer than they may.
+    pub(super) fn connected_late(&self, now: Timestamp, id: CallId) -> bool {
+        self.calls
+            .get(&id)
+            .is_some_and(|call| self.is_late(call, call.offered_at.unwrap_or(now)))
+    }
+
+    /// Whether somebody who answered and was owed an agent got none in time; none when nobody
+    /// was owed one. As the pacer of the campaign counts them, which counts who hung up before
+    /// an agent came.
+    pub(super) fn owed_late(&self, call: &Call, disposition: Disposition) -> Option<bool> {
+        if !call.signals.answered || call.signals.amd == Some(Amd::Machine) {
+            return None;
+        }
+        if let Some(at) = call.bridged_at {
+            return Some(self.is_late(call, call.offered_at.unwrap_or(at)));
+        }
+        if call.walk.queue.is_some() {
+            return Some(disposition == Disposition::Abandoned);
+        }
+        let waited = call.waiting_since.is_some()
+            || matches!(disposition, Disposition::Abandoned | Disposition::Unknown);
+        waited.then_some(true)
+    }
+
+    fn is_late(&self, call: &Call, offered: Timestamp) -> bool {
+        let campaign = call.campaign().and_then(|id| self.campaigns.get(id));
+        let Some(settings) = campaign.map(|campaign| &campaign.settings) else {
+            return false;
+        };
+        let greeted = call
+            .answered_at
+            .map(|at| after(at, greeting_ms(settings)))
+            .filter(|_| call.walk.queue.is_none());
+        let since = [greeted, call.waiting_since].into_iter().flatten().min();
+        since.is_some_and(|since| millis_between(since, offered) > settings.abandon_after_ms)
     }
 
     /// Gives each agent a home among the campaigns that could use them now: the one that is

@@ -9,6 +9,7 @@ mod invariants;
 mod links;
 mod modes;
 mod outbound;
+mod past;
 mod predictive;
 mod properties;
 mod restart;

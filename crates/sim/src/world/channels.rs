@@ -94,6 +94,8 @@ pub(super) struct Channel {
     pub(super) application: String,
     pub(super) application_data: String,
     pub(super) created: Instant,
+    /// When it was answered.
+    pub(super) up_since: Option<Instant>,
     pub(super) variables: HashMap<String, String>,
     pub(super) role: Role,
     pub(super) callee: Callee,
@@ -264,6 +266,7 @@ impl World {
             application: String::new(),
             application_data: String::new(),
             created: Instant::now(),
+            up_since: None,
             variables: new.variables,
             role: new.role,
             callee: new.callee,
@@ -305,6 +308,9 @@ impl World {
             && channel.state != state
         {
             channel.state = state;
+            if state == State::Up {
+                channel.up_since = Some(Instant::now());
+            }
             self.tell("Newstate", key, |frame| frame);
         }
     }

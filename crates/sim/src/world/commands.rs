@@ -12,7 +12,10 @@ use super::{
     ChannelKey, Timer, World,
     channels::{By, Channel, State},
 };
-use crate::args::{caller_id, separate};
+use crate::{
+    Outcome,
+    args::{caller_id, separate},
+};
 
 /// Samples of a second.
 const SAMPLE_RATE: f64 = 8_000.0;
@@ -28,6 +31,9 @@ const MESSAGE: Duration = Duration::from_secs(4);
 
 /// Longest a Dial without a limit rings.
 const DIAL_LIMIT: Duration = Duration::from_hours(1);
+
+/// Most sounds that are counted by name.
+const MAX_SOUNDS: usize = 1_000;
 
 /// Commands that Asterisk runs on a dead channel.
 const DEAD_COMMANDS: &[&str] = &[
@@ -54,6 +60,10 @@ pub(super) enum Activity {
         done: Success,
         /// Kind of the reply at a hang-up.
         cut: Cut,
+        /// The sound that is over then.
+        sound: Option<String>,
+        /// `WAITSTATUS` then.
+        status: Option<&'static str>,
     },
     /// `EXEC Bridge`.
     Bridge,
@@ -152,8 +162,14 @@ impl World {
                 channel.place.priority = priority.parse().unwrap_or(1);
                 self.reply(key, &ok);
             }
-            ("STREAM FILE" | "CONTROL STREAM FILE", [_, escape, ..]) => {
+            ("STREAM FILE" | "CONTROL STREAM FILE", [sound, escape, ..]) => {
+                self.sounds_over(key);
                 self.stream(key, escape, Duration::ZERO);
+                if let Some(Activity::Timed { sound: over, .. }) =
+                    self.handover(key).and_then(|h| h.activity.as_mut())
+                {
+                    *over = Some((*sound).to_owned());
+                }
             }
             ("GET OPTION", [_, escape, rest @ ..]) => {
                 let timeout = milliseconds(rest.first(), 5_000);
@@ -219,7 +235,13 @@ impl World {
     fn begin(&mut self, key: ChannelKey, length: Duration, done: Success, cut: Cut) {
         let started = Instant::now();
         if let Some(handover) = self.handover(key) {
-            handover.activity = Some(Activity::Timed { started, done, cut });
+            handover.activity = Some(Activity::Timed {
+                started,
+                done,
+                cut,
+                sound: None,
+                status: None,
+            });
             handover.generation += 1;
             let generation = handover.generation;
             self.after(length, Timer::Activity(key, generation));
@@ -228,13 +250,26 @@ impl World {
 
     /// A timed activity has come to its end.
     pub(super) fn activity_over(&mut self, key: ChannelKey, generation: u64) {
-        let done = match self.handover(key) {
+        let (done, sound, status) = match self.handover(key) {
             Some(handover) if handover.generation == generation => match &handover.activity {
-                Some(Activity::Timed { done, .. }) => done.clone(),
+                Some(Activity::Timed {
+                    done,
+                    sound,
+                    status,
+                    ..
+                }) => (done.clone(), sound.clone(), *status),
                 _ => return,
             },
             _ => return,
         };
+        if let Some(status) = status {
+            self.set_variable(key, "WAITSTATUS", status);
+        }
+        if let Some(sound) = sound
+            && (self.stats.played.len() < MAX_SOUNDS || self.stats.played.contains_key(&sound))
+        {
+            *self.stats.played.entry(sound).or_default() += 1;
+        }
         self.reply(key, &done);
     }
 
@@ -282,6 +317,55 @@ impl World {
     fn engage(&mut self, key: ChannelKey, active: bool) {
         if active {
             self.begin_patience(key);
+        }
+    }
+
+    /// How much longer the called party says what it says first.
+    fn greeting_left(&self, key: ChannelKey) -> Duration {
+        let Some(channel) = self.channels.get(&key) else {
+            return Duration::ZERO;
+        };
+        let since = channel.up_since.map(|since| self.elapsed_since(since));
+        let greeting = channel.callee.greeting;
+        greeting.saturating_sub(since.unwrap_or_default())
+    }
+
+    /// A sound begins: a machine that still speaks does not hear its beginning.
+    fn sounds_over(&mut self, key: ChannelKey) {
+        let machine = self
+            .channels
+            .get(&key)
+            .is_some_and(|channel| channel.callee.outcome == Outcome::Machine);
+        if machine && !self.greeting_left(key).is_zero() {
+            self.stats.talked_over += 1;
+        }
+    }
+
+    /// `WaitForSilence(required,iterations,timeout)`: awaits so many milliseconds of silence,
+    /// so many times, but at most so many seconds; says in `WAITSTATUS` which it was.
+    fn wait_for_silence(&mut self, key: ChannelKey, args: &[String]) {
+        let number = |place: usize, default: u64| {
+            let text = args.get(place).map(|text| text.trim());
+            text.and_then(|text| text.parse().ok()).unwrap_or(default)
+        };
+        let required = Duration::from_millis(number(0, 1_000));
+        let times = u32::try_from(number(1, 1)).unwrap_or(u32::MAX);
+        let limit = Some(number(2, 0)).filter(|seconds| *seconds > 0);
+        self.set_state(key, State::Up);
+        let silent = self.greeting_left(key) + required.saturating_mul(times);
+        let limit = limit.map_or(Duration::MAX, Duration::from_secs);
+        let (length, status) = if silent <= limit {
+            (silent, "SILENCE")
+        } else {
+            (limit, "TIMEOUT")
+        };
+        // Unless it comes to its end.
+        self.set_variable(key, "WAITSTATUS", "HANGUP");
+        self.begin(key, length, Success::number(0), Cut::Plain);
+        if let Some(Activity::Timed { status: then, .. }) =
+            self.handover(key).and_then(|h| h.activity.as_mut())
+        {
+            *then = Some(status);
         }
     }
 
@@ -414,6 +498,7 @@ impl World {
                 channel.set("AMDCAUSE", cause);
                 self.begin(key, delay, ok, Cut::Plain);
             }
+            "waitforsilence" => self.wait_for_silence(key, &args),
             "hangup" | "busy" | "congestion" => {
                 let cause = match &*name {
                     "busy" => 17,
@@ -511,6 +596,7 @@ fn is_application(name: &str) -> bool {
             | "waitexten"
             | "musiconhold"
             | "amd"
+            | "waitforsilence"
             | "hangup"
             | "busy"
             | "congestion"

@@ -6,8 +6,9 @@ use strowger_core::{
     compliance::{Candidate, Consulted, PackId, Packs, Past, Refusal, check, consent_in_force},
     ids::{AttemptId, CallerIdPoolId, TrunkId},
     ledger::{Decision, Dial, Entry},
+    lists::order::local_hour,
     pacing::Segment,
-    phone::{PhoneNumber, number_type},
+    phone::{PhoneNumber, number_type, zones_of},
     switchboard::NewAttempt,
     telephony::ServerName,
     time::{Timestamp, after},
@@ -65,7 +66,7 @@ pub(super) async fn decide<'a>(
         return Ok(Decided::default());
     }
     lock_keys(db, taken).await?;
-    let mut known = Gathered::load(db, terms, line, taken).await?;
+    let mut known = Gathered::load(db, terms, line.packs, line.now, taken).await?;
     let mut pool = pool_for(db, &terms.purpose.campaign).await?;
     let mut outcomes = Vec::with_capacity(taken.len());
     // A microsecond apart, so that no two attempts of a batch can be taken for one.
@@ -91,7 +92,7 @@ pub(super) async fn decide<'a>(
             None => choose(terms, &mut pool, &taken.number, at),
         };
         let (result, caller_id_why) = match shown {
-            Ok((caller_id, why)) => (Ok(new_attempt(*id, taken, caller_id)), why),
+            Ok((caller_id, why)) => (Ok(new_attempt(*id, taken, caller_id, at)), why),
             Err(refusal) => (Err(refusal), String::new()),
         };
         if result.is_ok() {
@@ -143,7 +144,12 @@ fn after_micros(now: Timestamp, micros: i64) -> Timestamp {
     Timestamp::from_microsecond(now.as_microsecond().saturating_add(micros)).unwrap_or(now)
 }
 
-fn new_attempt(attempt: AttemptId, taken: &Taken, caller_id: Option<PhoneNumber>) -> NewAttempt {
+fn new_attempt(
+    attempt: AttemptId,
+    taken: &Taken,
+    caller_id: Option<PhoneNumber>,
+    at: Timestamp,
+) -> NewAttempt {
     NewAttempt {
         attempt,
         contact: taken.contact.clone(),
@@ -151,7 +157,7 @@ fn new_attempt(attempt: AttemptId, taken: &Taken, caller_id: Option<PhoneNumber>
         ordinal: taken.attempts_made + 1,
         caller_id,
         agent: taken.agent.clone(),
-        segment: segment(&taken.list, &taken.number),
+        segment: segment(&taken.list, &taken.number, taken.zones.first(), at),
     }
 }
 
@@ -215,15 +221,63 @@ fn version(packs: &Packs, id: &PackId, at: Timestamp) -> String {
     }
 }
 
-/// Which contacts answer alike: those of one list and one type of number. FNV-1a, and never
-/// the 0 of contacts of which nobody knows.
-pub(super) fn segment(list: &str, number: &PhoneNumber) -> Segment {
+/// Which contacts answer alike: those of one list, one type of number and one hour of their
+/// day, in `zone` or, when the list says none, in the first that the number may be in. FNV-1a,
+/// and never the 0 of contacts of which nobody knows.
+pub(crate) fn segment(
+    list: &str,
+    number: &PhoneNumber,
+    zone: Option<&String>,
+    at: Timestamp,
+) -> Segment {
+    let of_number = || zones_of(number).first().copied();
+    let zone = zone.map(String::as_str).or_else(of_number);
+    let hour = local_hour(zone.unwrap_or_default(), at);
+    let kind = number_type(number);
     let hash = list
         .bytes()
         .chain([0])
-        .chain(number_type(number).as_str().bytes())
+        .chain(kind.as_str().bytes())
+        .chain([0, hour])
         .fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });
     Segment(hash.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contacts_of_one_list_type_and_hour_of_their_day_are_one_segment() {
+        let number = |text: &str| PhoneNumber::parse(text, "FR").unwrap();
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let (mobile, fixed) = (number("+33639981234"), number("+33142278186"));
+        let (ten, eleven) = (at("2026-01-12T09:10:00Z"), at("2026-01-12T10:10:00Z"));
+        let one = segment("list", &mobile, None, ten);
+        assert_eq!(
+            segment("list", &number("+33639985678"), None, ten),
+            one,
+            "another mobile"
+        );
+        assert_eq!(
+            segment("list", &mobile, None, at("2026-01-13T09:50:00Z")),
+            one,
+            "the same hour of another day"
+        );
+        let athens = "Europe/Athens".to_owned();
+        let others = [
+            segment("other", &mobile, None, ten),
+            segment("list", &fixed, None, ten),
+            segment("list", &mobile, None, eleven),
+            segment("list", &mobile, Some(&athens), ten),
+            Segment::default(),
+        ];
+        assert!(!others.contains(&one), "{others:?}");
+        assert_eq!(
+            others[3], others[2],
+            "it is eleven in Athens already, by the clock of the contact"
+        );
+    }
 }

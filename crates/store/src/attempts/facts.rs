@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use sqlx::PgConnection;
 use strowger_core::{
-    compliance::{Consent, DoNotCall, Facts, OptOut, Past},
+    compliance::{Consent, DoNotCall, Facts, OptOut, Packs, Past},
     disposition::Disposition,
     time::Timestamp,
 };
 
-use super::{decide::Line, terms::Terms};
+use super::terms::Terms;
 use crate::{
     Error,
     convert::{parse, timestamp, utc, word},
@@ -76,13 +76,36 @@ impl<T> Statement<T> {
     }
 }
 
+/// Attempts since a moment, newest first and not more than [`HISTORY`] of each key, that have
+/// one of `$keys` in `$column`: each column has its own index.
+macro_rules! past {
+    ($db:expr, $column:literal, $keys:expr, $since:expr) => {{
+        let rows = sqlx::query_as!(
+            PastRow,
+            r#"SELECT k.key AS "key!", a.created_at, a.activity, a.disposition, a.conversation, a.refused,
+                      a.callback_id IS NOT NULL AS "requested!"
+               FROM (SELECT DISTINCT key FROM UNNEST($1::text[]) AS key) k CROSS JOIN LATERAL (
+                 SELECT * FROM attempts WHERE "# + $column + r#" = k.key AND created_at >= $2
+                 ORDER BY created_at DESC LIMIT $3
+               ) a ORDER BY a.created_at DESC"#,
+            $keys,
+            utc($since),
+            HISTORY
+        )
+        .fetch_all(&mut *$db)
+        .await?;
+        by_key(rows)?
+    }};
+}
+
 impl Gathered {
     /// Reads it. Call [`lock_keys`] first, in a statement before: what is read then is what
     /// the last holder of the locks left.
     pub(super) async fn load(
         db: &mut PgConnection,
         terms: &Terms,
-        line: &Line<'_>,
+        packs: &Packs,
+        now: Timestamp,
         taken: &[Taken],
     ) -> Result<Self, Error> {
         let numbers: Vec<String> = taken.iter().map(|one| one.number.to_string()).collect();
@@ -94,9 +117,8 @@ impl Gathered {
             .iter()
             .filter_map(|one| one.debt_key.clone())
             .collect();
-        let since = line
-            .now
-            .checked_sub(line.packs.lookback().max(terms.own.lookback()))
+        let since = now
+            .checked_sub(packs.lookback().max(terms.own.lookback()))
             .unwrap_or(Timestamp::MIN);
         let mut known = Self::default();
         known
@@ -154,53 +176,12 @@ impl Gathered {
         persons: &[String],
         debts: &[String],
     ) -> Result<(), Error> {
-        let rows = sqlx::query_as!(
-            PastRow,
-            r#"SELECT k.key AS "key!", a.created_at, a.activity, a.disposition, a.conversation, a.refused,
-                      a.callback_id IS NOT NULL AS "requested!"
-               FROM (SELECT DISTINCT key FROM UNNEST($1::text[]) AS key) k CROSS JOIN LATERAL (
-                 SELECT * FROM attempts WHERE number = k.key AND created_at >= $2 ORDER BY created_at DESC LIMIT $3
-               ) a ORDER BY a.created_at DESC"#,
-            numbers,
-            utc(since),
-            HISTORY
-        )
-        .fetch_all(&mut *db)
-        .await?;
-        self.of_number = by_key(rows)?;
+        self.of_number = past!(db, "number", numbers, since);
         if !persons.is_empty() {
-            let rows = sqlx::query_as!(
-                PastRow,
-                r#"SELECT k.key AS "key!", a.created_at, a.activity, a.disposition, a.conversation, a.refused,
-                      a.callback_id IS NOT NULL AS "requested!"
-                   FROM (SELECT DISTINCT key FROM UNNEST($1::text[]) AS key) k CROSS JOIN LATERAL (
-                     SELECT * FROM attempts WHERE person_key = k.key AND created_at >= $2
-                     ORDER BY created_at DESC LIMIT $3
-                   ) a ORDER BY a.created_at DESC"#,
-                persons,
-                utc(since),
-                HISTORY
-            )
-            .fetch_all(&mut *db)
-            .await?;
-            self.of_person = by_key(rows)?;
+            self.of_person = past!(db, "person_key", persons, since);
         }
         if !debts.is_empty() {
-            let rows = sqlx::query_as!(
-                PastRow,
-                r#"SELECT k.key AS "key!", a.created_at, a.activity, a.disposition, a.conversation, a.refused,
-                      a.callback_id IS NOT NULL AS "requested!"
-                   FROM (SELECT DISTINCT key FROM UNNEST($1::text[]) AS key) k CROSS JOIN LATERAL (
-                     SELECT * FROM attempts WHERE debt_key = k.key AND created_at >= $2
-                     ORDER BY created_at DESC LIMIT $3
-                   ) a ORDER BY a.created_at DESC"#,
-                debts,
-                utc(since),
-                HISTORY
-            )
-            .fetch_all(&mut *db)
-            .await?;
-            self.of_debt = by_key(rows)?;
+            self.of_debt = past!(db, "debt_key", debts, since);
         }
         Ok(())
     }

@@ -39,24 +39,60 @@ impl Terms {
         .await?
         .filter(|row| row.epoch == epoch)
         .ok_or(Error::Stale)?;
-        let channel = match row.mode.as_str() {
+        Self::of(
+            campaign,
+            &row.mode,
+            row.activity,
+            row.packs,
+            row.schedule,
+            row.caller_id,
+        )
+    }
+
+    /// Reads them, whether the campaign runs or not.
+    pub(super) async fn read(db: &mut PgConnection, campaign: &CampaignId) -> Result<Self, Error> {
+        let row = sqlx::query!(
+            "SELECT mode, activity, packs, schedule, caller_id FROM campaigns WHERE id = $1",
+            campaign.as_str()
+        )
+        .fetch_optional(db)
+        .await?
+        .ok_or(Error::Missing { what: "campaign" })?;
+        Self::of(
+            campaign,
+            &row.mode,
+            row.activity,
+            row.packs,
+            row.schedule,
+            row.caller_id,
+        )
+    }
+
+    fn of(
+        campaign: &CampaignId,
+        mode: &str,
+        activity: String,
+        packs: Vec<String>,
+        schedule: serde_json::Value,
+        caller_id: Option<String>,
+    ) -> Result<Self, Error> {
+        let channel = match mode {
             "broadcast" => Channel::Prerecorded,
             _ => Channel::Voice,
         };
         Ok(Self {
             purpose: Purpose {
                 campaign: campaign.clone(),
-                activity: word("campaigns.activity", row.activity.clone())?,
+                activity: word("campaigns.activity", activity.clone())?,
                 channel,
-                automated: !matches!(row.mode.as_str(), "preview" | "manual"),
+                automated: !matches!(mode, "preview" | "manual"),
             },
-            selected: row.packs.into_iter().map(PackId).collect(),
-            own: read_json("campaigns.schedule", row.schedule)?,
-            caller_id: row
-                .caller_id
+            selected: packs.into_iter().map(PackId).collect(),
+            own: read_json("campaigns.schedule", schedule)?,
+            caller_id: caller_id
                 .map(|number| read("campaigns.caller_id", number))
                 .transpose()?,
-            activity: row.activity,
+            activity,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Pools as people see and change them.
 
+use serde_json::json;
 use strowger_core::{
     caller_id::MAX_POOL,
     ids::{CallerIdPoolId, CampaignId},
@@ -104,15 +105,20 @@ impl Store {
         name: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "caller-id-pool", id.as_str()).await?;
         sqlx::query!(
             "INSERT INTO caller_id_pools (id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)",
             id.as_str(),
             name,
             utc(now)
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "id", "pool"))?;
+        self.changed(&mut tx, "caller-id-pool.added", id.as_str(), before)
+            .await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -126,14 +132,21 @@ impl Store {
         name: &str,
         now: Timestamp,
     ) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = self.before(&mut tx, "caller-id-pool", id.as_str()).await?;
         let done = sqlx::query!(
             "UPDATE caller_id_pools SET name = $2, updated_at = $3 WHERE id = $1",
             id.as_str(),
             name,
             utc(now)
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        if done.rows_affected() == 1 {
+            self.changed(&mut tx, "caller-id-pool.renamed", id.as_str(), before)
+                .await?;
+        }
+        tx.commit().await?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -162,8 +175,11 @@ impl Store {
         if let Some(campaign) = user {
             return Ok(PoolDeleted::UsedBy(read("campaigns.id", campaign)?));
         }
+        let before = self.before(&mut tx, "caller-id-pool", id.as_str()).await?;
         sqlx::query!("DELETE FROM caller_id_pools WHERE id = $1", id.as_str())
             .execute(&mut *tx)
+            .await?;
+        self.changed(&mut tx, "caller-id-pool.removed", id.as_str(), before)
             .await?;
         tx.commit().await?;
         Ok(PoolDeleted::Done)
@@ -299,6 +315,14 @@ impl Store {
         if usize::try_from(total).is_ok_and(|total| total > MAX_POOL) {
             return Ok(None);
         }
+        let change = json!({ "numbers": numbers, "added": added });
+        self.note(
+            &mut tx,
+            "caller-id-pool.numbers-added",
+            pool.as_str(),
+            &change,
+        )
+        .await?;
         tx.commit().await?;
         Ok(Some(added))
     }
@@ -314,7 +338,10 @@ impl Store {
         change: PoolNumberChange,
     ) -> Result<Option<PoolNumber>, Error> {
         let rest = change.rested_until;
-        sqlx::query_as!(
+        let mut tx = self.pool.begin().await?;
+        let subject = format!("{pool}/{number}");
+        let before = self.before(&mut tx, "caller-id", &subject).await?;
+        let row = sqlx::query_as!(
             NumberRow,
             "UPDATE caller_ids SET is_active = coalesce($3, is_active),
                  rested_until = CASE WHEN $4 THEN $5 ELSE rested_until END,
@@ -328,10 +355,14 @@ impl Store {
             rest.is_some(),
             rest.flatten().map(utc)
         )
-        .fetch_optional(&self.pool)
-        .await?
-        .map(PoolNumber::try_from)
-        .transpose()
+        .fetch_optional(&mut *tx)
+        .await?;
+        if row.is_some() {
+            self.changed(&mut tx, "caller-id.changed", &subject, before)
+                .await?;
+        }
+        tx.commit().await?;
+        row.map(PoolNumber::try_from).transpose()
     }
 
     /// Takes a number out of a pool. False when the pool does not have it.
@@ -343,13 +374,21 @@ impl Store {
         pool: &CallerIdPoolId,
         number: &PhoneNumber,
     ) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
+        let subject = format!("{pool}/{number}");
+        let before = self.before(&mut tx, "caller-id", &subject).await?;
         let done = sqlx::query!(
             "DELETE FROM caller_ids WHERE pool_id = $1 AND number = $2",
             pool.as_str(),
             number.as_str()
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        if done.rows_affected() == 1 {
+            self.changed(&mut tx, "caller-id.removed", &subject, before)
+                .await?;
+        }
+        tx.commit().await?;
         Ok(done.rows_affected() == 1)
     }
 }

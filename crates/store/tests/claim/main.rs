@@ -8,5 +8,6 @@
 mod claims;
 mod ledger;
 mod lists;
+mod past;
 mod race;
 mod scene;

@@ -49,6 +49,20 @@ enum Scenario {
         #[command(flatten)]
         dialing: DialingOptions,
     },
+    /// A flow played to everybody of a list, without agents.
+    Broadcast {
+        /// Contacts in the list.
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=600))]
+        contacts: u32,
+        /// Accepted for symmetry; the output is always JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A campaign whose carrier has no line for a while, on either of two trunks.
+    Failover {
+        #[command(flatten)]
+        dialing: DialingOptions,
+    },
     /// The protocol crates, statement by statement.
     Protocols {
         /// Only the checks whose name contains this.
@@ -157,6 +171,16 @@ async fn run(launch: &Launch, asterisk: &Asterisk, scenario: Scenario) -> anyhow
             print(&report);
             Ok(verdict("restart-pbx", &report))
         }
+        Scenario::Broadcast { contacts, json: _ } => {
+            let report = lab::broadcast(launch.clone(), asterisk, contacts).await?;
+            print(&report);
+            Ok(verdict("broadcast", &report))
+        }
+        Scenario::Failover { dialing } => {
+            let report = lab::failover(launch.clone(), asterisk, dialing.into()).await?;
+            print(&report);
+            Ok(verdict("failover", &report))
+        }
         Scenario::Protocols { only, json: _ } => {
             let report = lab::protocols(asterisk, only).await?;
             print(&report);
@@ -207,6 +231,19 @@ async fn check(launch: &Launch, asterisk: &Asterisk) -> anyhow::Result<bool> {
             .await?,
         ),
         ("inbound", lab::inbound(launch.clone(), asterisk).await?),
+        (
+            "broadcast",
+            lab::broadcast(launch.clone(), asterisk, 12).await?,
+        ),
+        (
+            "failover",
+            lab::failover(
+                launch.clone(),
+                asterisk,
+                small(12, "progressive", "ring-per-call"),
+            )
+            .await?,
+        ),
         (
             "restart-pbx",
             lab::restart_pbx(
@@ -264,6 +301,7 @@ fn verdict(scenario: &str, report: &Value) -> bool {
         "lost_contacts",
         "adopted_calls_dropped",
         "calls_open",
+        "attempts_counted_for_nothing",
     ] {
         if let Some(value) = report.get(figure) {
             must(
@@ -296,6 +334,28 @@ fn verdict(scenario: &str, report: &Value) -> bool {
             must(
                 report["recordings"] == report["bridged"],
                 "not every conversation was recorded",
+            );
+        }
+        "broadcast" => {
+            must(
+                report["heard_to_the_end"].as_i64() > Some(0),
+                "nobody heard the flow",
+            );
+            must(
+                report["call_records"] == report["attempts"],
+                "not every attempt has a call record",
+            );
+        }
+        "failover" => {
+            for trunk in ["carrier", "second"] {
+                must(
+                    report["failures"][trunk].as_i64() > Some(0),
+                    &format!("the trunk {trunk} was not tried during the outage"),
+                );
+            }
+            must(
+                report["reached_after"].as_i64() > Some(0),
+                "nobody was reached when the carrier was back",
             );
         }
         "crash" => {

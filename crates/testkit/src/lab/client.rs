@@ -45,6 +45,10 @@ impl Client {
         self.send(Method::PUT, path, Some(body)).await
     }
 
+    pub(super) async fn patch(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        self.send(Method::PATCH, path, Some(body)).await
+    }
+
     /// Sends a CSV file.
     pub(super) async fn csv(&self, path: &str, csv: String) -> anyhow::Result<Value> {
         let request = self

@@ -216,7 +216,7 @@ pub(super) struct Leftovers {
     pub(super) invariant_violations: u64,
 }
 
-fn list(dialing: &Dialing, holders: u32) -> String {
+pub(super) fn list(dialing: &Dialing, holders: u32) -> String {
     let behaviours: Vec<&str> = BEHAVIOURS
         .into_iter()
         .filter(|behaviour| dialing.amd || !behaviour.starts_with('1'))

@@ -169,7 +169,7 @@ async fn open(daemon: &Daemon, admin: &Client) -> anyhow::Result<Client> {
     Ok(agent)
 }
 
-async fn flow(admin: &Client, id: &str, graph: &Value) -> anyhow::Result<()> {
+pub(super) async fn flow(admin: &Client, id: &str, graph: &Value) -> anyhow::Result<()> {
     let body = json!({ "name": id, "nodes": graph["nodes"], "connections": graph["connections"] });
     admin.put(&format!("/api/v1/flows/{id}"), body).await?;
     admin
@@ -182,11 +182,11 @@ async fn flow(admin: &Client, id: &str, graph: &Value) -> anyhow::Result<()> {
     clippy::needless_pass_by_value,
     reason = "written in place at every call"
 )]
-fn node(id: &str, kind: &str, content: Value) -> Value {
+pub(super) fn node(id: &str, kind: &str, content: Value) -> Value {
     json!({ "id": id, "type": kind, "name": id, "x": 0, "y": 0, "content": content })
 }
 
-fn connection(from: &str, port: &str, to: &str) -> Value {
+pub(super) fn connection(from: &str, port: &str, to: &str) -> Value {
     json!({ "id": format!("{from}-{port}"), "fromNodeId": from, "fromPortId": port, "toNodeId": to, "toPortId": "in" })
 }
 

@@ -6,11 +6,11 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use strowger_core::{
     campaign::{BOOSTS, CampaignState},
-    ids::CampaignId,
+    ids::{CampaignId, UserId},
     record::Write,
     switchboard::{Command, Refused},
 };
-use strowger_store::campaigns::Campaign;
+use strowger_store::{Store, campaigns::Campaign};
 use utoipa::ToSchema;
 
 use super::{find, settings::CampaignBody};
@@ -20,7 +20,7 @@ use crate::{
     input::{Body, Check, Path},
     problem::{Problem, ProblemBody},
     reply::Data,
-    state::{App, Shared},
+    state::{App, Asked, Shared},
 };
 
 /// The campaign with the state that the switchboard has it in, which the database follows.
@@ -47,16 +47,16 @@ fn answer(mut campaign: Campaign, state: CampaignState) -> Json<Data<CampaignBod
     )
 )]
 pub(crate) async fn start(
-    _caller: May<RunCampaigns>,
+    caller: May<RunCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
 ) -> Result<Json<Data<CampaignBody>>, Problem> {
-    let work = begin(Arc::clone(&app), id.clone());
+    let work = begin(Arc::clone(&app), caller.store(&app), id.clone());
     let campaign = app.run(&id, work).await?;
     Ok(answer(campaign, CampaignState::Running))
 }
 
-async fn begin(app: Shared, id: CampaignId) -> Result<Campaign, Problem> {
+async fn begin(app: Shared, store: Store, id: CampaignId) -> Result<Campaign, Problem> {
     let campaign = current(&app, &id).await?;
     let live = app.api.hub.campaign(&id);
     if live.is_some_and(|view| view.state == CampaignState::Running) {
@@ -68,7 +68,7 @@ async fn begin(app: Shared, id: CampaignId) -> Result<Campaign, Problem> {
     exchange
         .send(Command::Configure(Box::new(campaign.settings.clone())))
         .await?;
-    let epoch = app.api.store.start_campaign(&id).await?;
+    let epoch = store.start_campaign(&id).await?;
     let start = Command::Start {
         campaign: id,
         epoch,
@@ -97,6 +97,14 @@ async fn mark(app: &App, campaign: &Campaign, epoch: i64) {
     if let Err(error) = app.api.store.apply(&[write]).await {
         tracing::error!(campaign.id = %campaign.settings.id, %error, "The state of the campaign could not be written back");
     }
+    let (id, none) = (campaign.settings.id.as_str(), serde_json::json!({}));
+    let note = app
+        .api
+        .store
+        .record_audit(None, "campaign.start-undone", id, &none, app.now());
+    if let Err(error) = note.await {
+        tracing::error!(campaign.id = id, %error, "It could not be noted that the campaign was not started");
+    }
 }
 
 /// Pause a campaign
@@ -112,19 +120,22 @@ async fn mark(app: &App, campaign: &Campaign, epoch: i64) {
     )
 )]
 pub(crate) async fn pause(
-    _caller: May<RunCampaigns>,
+    caller: May<RunCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
 ) -> Result<Json<Data<CampaignBody>>, Problem> {
-    let work = suspend(Arc::clone(&app), id.clone());
+    let work = suspend(Arc::clone(&app), caller.user.id, id.clone());
     let campaign = app.run(&id, work).await?;
     Ok(answer(campaign, CampaignState::Paused))
 }
 
-async fn suspend(app: Shared, id: CampaignId) -> Result<Campaign, Problem> {
+async fn suspend(app: Shared, by: UserId, id: CampaignId) -> Result<Campaign, Problem> {
     let campaign = current(&app, &id).await?;
     match campaign.state {
-        CampaignState::Running => app.api.exchange.send(Command::PauseCampaign(id)).await?,
+        CampaignState::Running => {
+            let asked = Asked::by(&by, "campaign.paused", id.as_str());
+            app.tell(asked, Command::PauseCampaign(id)).await?;
+        }
         CampaignState::Paused => {}
         CampaignState::Draining | CampaignState::Stopped | CampaignState::Finished => {
             return Err(Problem::conflict(format!(
@@ -150,20 +161,21 @@ async fn suspend(app: Shared, id: CampaignId) -> Result<Campaign, Problem> {
     )
 )]
 pub(crate) async fn drain(
-    _caller: May<RunCampaigns>,
+    caller: May<RunCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
 ) -> Result<Json<Data<CampaignBody>>, Problem> {
-    let work = run_dry(Arc::clone(&app), id.clone());
+    let work = run_dry(Arc::clone(&app), caller.user.id, id.clone());
     let campaign = app.run(&id, work).await?;
     Ok(answer(campaign, CampaignState::Draining))
 }
 
-async fn run_dry(app: Shared, id: CampaignId) -> Result<Campaign, Problem> {
+async fn run_dry(app: Shared, by: UserId, id: CampaignId) -> Result<Campaign, Problem> {
     let campaign = current(&app, &id).await?;
     match campaign.state {
         CampaignState::Running | CampaignState::Paused => {
-            app.api.exchange.send(Command::Drain(id)).await?;
+            let asked = Asked::by(&by, "campaign.drained", id.as_str());
+            app.tell(asked, Command::Drain(id)).await?;
         }
         CampaignState::Draining => {}
         CampaignState::Stopped | CampaignState::Finished => {
@@ -199,7 +211,7 @@ pub(crate) struct Boost {
     )
 )]
 pub(crate) async fn boost(
-    _caller: May<RunCampaigns>,
+    caller: May<RunCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
     Body(wish): Body<Boost>,
@@ -207,13 +219,13 @@ pub(crate) async fn boost(
     let mut check = Check::default();
     check.range("boost", &wish.boost, &BOOSTS);
     check.done()?;
-    let work = push(Arc::clone(&app), id.clone(), wish.boost);
+    let work = push(Arc::clone(&app), caller.store(&app), id.clone(), wish.boost);
     Ok(Data::of(app.run(&id, work).await?.into()))
 }
 
-async fn push(app: Shared, id: CampaignId, boost: f64) -> Result<Campaign, Problem> {
+async fn push(app: Shared, store: Store, id: CampaignId, boost: f64) -> Result<Campaign, Problem> {
     let mut campaign = current(&app, &id).await?;
-    app.api.store.set_boost(&id, boost).await?;
+    store.set_boost(&id, boost).await?;
     campaign.settings.pacing.boost = boost;
     app.api
         .exchange
@@ -239,23 +251,22 @@ async fn push(app: Shared, id: CampaignId, boost: f64) -> Result<Campaign, Probl
     )
 )]
 pub(crate) async fn stop(
-    _caller: May<RunCampaigns>,
+    caller: May<RunCampaigns>,
     State(app): State<Shared>,
     Path(id): Path<CampaignId>,
 ) -> Result<Json<Data<CampaignBody>>, Problem> {
-    let work = end(Arc::clone(&app), id.clone());
+    let work = end(Arc::clone(&app), caller.store(&app), id.clone());
     let campaign = app.run(&id, work).await?;
     Ok(answer(campaign, CampaignState::Stopped))
 }
 
 /// Whatever the live view or the database say: after another daemon was taken over from, they
 /// may differ, and who says stop means both.
-async fn end(app: Shared, id: CampaignId) -> Result<Campaign, Problem> {
+async fn end(app: Shared, store: Store, id: CampaignId) -> Result<Campaign, Problem> {
     let campaign = find(&app, &id).await?;
     let told = app.api.exchange.send(Command::Stop(id.clone())).await;
     // Also when the switchboard was not told: it must not dial again after the next start.
-    app.api
-        .store
+    store
         .set_campaign_state(&id, CampaignState::Stopped)
         .await?;
     match told {

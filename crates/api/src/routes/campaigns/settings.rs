@@ -1,30 +1,31 @@
 //! What a campaign is set to, on the wire.
 
+mod checks;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strowger_core::{
     campaign::{
-        BOOSTS, CampaignSettings, CampaignState, DialOrder, DialingMode, MAX_TRUNKS, MachineAction,
-        PacingSettings, TrunkSettings,
+        CampaignSettings, CampaignState, DialingMode, MachineAction, PacingSettings, TrunkSettings,
     },
-    compliance::Activity,
-    disposition::Disposition,
+    compliance::{Activity, Packs},
     ids::{CallerIdPoolId, CampaignId, FlowId, TrunkId},
+    lists::order::DialOrder,
     phone::PhoneNumber,
     retry::{RetryRule, RetryRules},
 };
 use strowger_store::campaigns::Campaign;
 use utoipa::ToSchema;
 
+pub(crate) use self::checks::retry_rule;
+use self::checks::{own_trunks, retry_rules};
 use crate::{input::Check, problem::Problem};
 
-/// Longest pause before a contact is dialed again: 90 days.
-const MAX_DELAY_S: u32 = 90 * 24 * 3_600;
-
-/// Most packs of compliance rules of a campaign.
-const MAX_PACKS: usize = 20;
+/// No line is given up before it has rung so long, when nobody says otherwise: 16 CFR
+/// 310.4(b)(4)(ii).
+const MIN_RING_S: u32 = 15;
 
 /// A campaign.
 #[derive(Debug, Serialize, ToSchema)]
@@ -194,10 +195,10 @@ pub(crate) struct NewCampaign {
     #[serde(default = "a_day")]
     #[schema(default = 86400)]
     abandon_window_s: u32,
-    /// No line is given up before it has rung so long, 0 to 60 seconds.
-    #[serde(default = "min_ring")]
-    #[schema(default = 15)]
-    min_ring_s: u32,
+    /// No line is given up before it has rung so long, 0 to 60 seconds; absent: 15, or
+    /// `ring_timeout_s` when that is less.
+    #[serde(default)]
+    min_ring_s: Option<u32>,
     /// A supervisor's wish to go faster (above 1) or slower, 0.1 to 3; never lifts the limit.
     #[serde(default = "one")]
     #[schema(default = 1.0)]
@@ -290,9 +291,6 @@ const fn three_percent() -> f64 {
 const fn a_day() -> u32 {
     86_400
 }
-const fn min_ring() -> u32 {
-    15
-}
 const fn fifty() -> u32 {
     50
 }
@@ -329,6 +327,7 @@ impl NewCampaign {
     pub(super) fn check(
         self,
         trunks: &[TrunkSettings],
+        packs: &Packs,
         make_id: impl FnOnce() -> CampaignId,
     ) -> Result<Campaign, Problem> {
         let mut check = Check::default();
@@ -344,6 +343,7 @@ impl NewCampaign {
         check.name("safe_harbour", &self.safe_harbour, 100, "_.-/");
         self.check_pacing(&mut check);
         self.check_machines(&mut check);
+        self.check_rules(&mut check, packs);
         self.check_lists(&mut check);
         if mode == Some(DialingMode::Broadcast) && self.broadcast_flow_id.is_none() {
             check.wrong(
@@ -385,7 +385,9 @@ impl NewCampaign {
                 pacing: PacingSettings {
                     abandon_limit: self.abandon_limit,
                     window_s: self.abandon_window_s,
-                    min_ring_s: self.min_ring_s,
+                    min_ring_s: self
+                        .min_ring_s
+                        .unwrap_or(MIN_RING_S.min(self.ring_timeout_s)),
                     boost: self.boost,
                 },
                 trunks,
@@ -437,213 +439,9 @@ impl NewCampaign {
         }
         fields.remove("state");
         fields.extend(changes);
-        serde_json::from_value(Value::Object(fields))
-            .map_err(|error| Problem::malformed(error.to_string()))
-    }
-
-    fn check_pacing(&self, check: &mut Check) {
-        check.range("abandon_limit", &self.abandon_limit, &(0.0..=0.5));
-        check.range(
-            "abandon_window_s",
-            &self.abandon_window_s,
-            &(3_600..=2_678_400),
-        );
-        check.range("min_ring_s", &self.min_ring_s, &(0..=60));
-        if self.min_ring_s > self.ring_timeout_s {
-            check.wrong(
-                "min_ring_s",
-                "is longer than ring_timeout_s, the time that it rings at all",
-            );
-        }
-        check.range("boost", &self.boost, &BOOSTS);
-    }
-
-    fn check_machines(&self, check: &mut Check) {
-        const UNRECOGNISED: &str =
-            "without amd_enabled no machine is recognised: enable it or leave this out";
-        if let Some(sound) = &self.machine_message {
-            check.name("machine_message", sound, 100, "_.-/");
-            if !self.amd_enabled {
-                check.wrong("machine_message", UNRECOGNISED);
-            }
-        }
-        if self.machine_flow_id.is_some() {
-            if !self.amd_enabled {
-                check.wrong("machine_flow_id", UNRECOGNISED);
-            }
-            if self.machine_message.is_some() {
-                check.wrong(
-                    "machine_flow_id",
-                    "machines get a message or a flow: leave one of them out",
-                );
-            }
-        }
-        if !self.amd.is_object() {
-            check.wrong("amd", "must be an object");
-        }
-    }
-
-    fn check_lists(&self, check: &mut Check) {
-        if self.packs.len() > MAX_PACKS {
-            check.wrong("packs", format!("a campaign has at most {MAX_PACKS} packs"));
-        }
-        for (place, pack) in self.packs.iter().enumerate().take(MAX_PACKS) {
-            check.name(&format!("packs[{place}]"), pack, 64, "_.-");
-        }
-        if !self.schedule.is_object() {
-            check.wrong("schedule", "must be an object");
-        }
-        if !self.filters.is_array() {
-            check.wrong("filters", "must be an array");
-        }
-        check.range("hopper_min", &self.hopper_min, &(1..=10_000));
-    }
-}
-
-/// The trunks of a campaign, of all that there are.
-fn own_trunks(check: &mut Check, ids: &[TrunkId], all: &[TrunkSettings]) -> Vec<TrunkSettings> {
-    if !(1..=MAX_TRUNKS).contains(&ids.len()) {
-        check.wrong(
-            "trunk_ids",
-            format!(
-                "a campaign has 1 to {MAX_TRUNKS} trunks, this has {}",
-                ids.len()
-            ),
-        );
-        return Vec::new();
-    }
-    let mut trunks: Vec<TrunkSettings> = Vec::with_capacity(ids.len());
-    for (place, id) in ids.iter().enumerate() {
-        let field = format!("trunk_ids[{place}]");
-        let Some(trunk) = all.iter().find(|trunk| trunk.id == *id) else {
-            check.wrong(&field, "there is no such trunk: add it first");
-            continue;
-        };
-        if trunks.iter().any(|other| other.id == *id) {
-            check.wrong(&field, "is named twice");
-        }
-        if let Some(first) = trunks.first().filter(|t| t.server != trunk.server) {
-            let reason = format!(
-                "is connected to {}, and {} to {}: the trunks of a campaign are those of one exchange",
-                trunk.server, first.id, first.server
-            );
-            check.wrong(&field, reason);
-        }
-        trunks.push(trunk.clone());
-    }
-    trunks
-}
-
-fn retry_rules(check: &mut Check, rules: BTreeMap<String, RetryRule>) -> RetryRules {
-    let mut known = BTreeMap::new();
-    for (name, rule) in rules {
-        let field = format!("retry_rules.{}", name.chars().take(40).collect::<String>());
-        let Some(disposition) = Disposition::ALL
-            .into_iter()
-            .find(|disposition| disposition.as_str() == name)
-        else {
-            let all: Vec<&str> = Disposition::ALL
-                .into_iter()
-                .map(Disposition::as_str)
-                .collect();
-            check.wrong(
-                &field,
-                format!("no such disposition; there are {}", all.join(", ")),
-            );
-            continue;
-        };
-        if disposition == Disposition::AnsweredHuman {
-            check.wrong(
-                &field,
-                "a person who was reached is never dialed again by a rule",
-            );
-        }
-        check.range(
-            &format!("{field}.delay_s"),
-            &rule.delay_s,
-            &(1..=MAX_DELAY_S),
-        );
-        check.range(
-            &format!("{field}.max_attempts"),
-            &rule.max_attempts,
-            &(1..=100),
-        );
-        known.insert(disposition, rule);
-    }
-    RetryRules(known)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn fields(body: Value) -> Vec<String> {
-        let new: NewCampaign = serde_json::from_value(body).unwrap();
-        let problem = new
-            .check(&[], || CampaignId::new("cmp_1").unwrap())
-            .unwrap_err();
-        problem
-            .body()
-            .errors
-            .into_iter()
-            .map(|error| error.field)
-            .collect()
-    }
-
-    #[test]
-    fn everything_that_is_wrong_is_named_at_once() {
-        let wrong = fields(json!({
-            "name": "", "mode": "guessing", "ratio": 0.5, "priority": 11, "max_lines": 0, "trunk_ids": ["trk_1"],
-            "abandon_limit": 0.6, "abandon_window_s": 60, "min_ring_s": 30, "boost": 9.0, "machine_flow_id": "flw_1",
-            "amd": 1, "packs": ["us tcpa"], "schedule": [], "filters": {}, "hopper_min": 0,
-            "caller_id": "CALL ME", "ring_timeout_s": 4, "abandon_after_ms": 60_001, "safe_harbour": "a&b",
-            "machine_message": "hello", "wrap_up_s": 3_601,
-            "retry_rules": {"engaged": {"delay_s": 1, "max_attempts": 1}, "busy": {"delay_s": 0, "max_attempts": 1}}
-        }));
-        assert_eq!(
-            wrong,
-            [
-                "name",
-                "mode",
-                "ratio",
-                "priority",
-                "max_lines",
-                "ring_timeout_s",
-                "abandon_after_ms",
-                "wrap_up_s",
-                "safe_harbour",
-                "abandon_limit",
-                "abandon_window_s",
-                "min_ring_s",
-                "boost",
-                "machine_message",
-                "machine_flow_id",
-                "machine_flow_id",
-                "amd",
-                "packs[0]",
-                "schedule",
-                "filters",
-                "hopper_min",
-                "caller_id",
-                "retry_rules.busy.delay_s",
-                "retry_rules.engaged",
-                "trunk_ids[0]"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_ratio_that_is_no_number_is_refused() {
-        let mut new: NewCampaign =
-            serde_json::from_value(json!({"name": "a", "mode": "power", "trunk_ids": ["trk_1"]}))
-                .unwrap();
-        new.ratio = f64::NAN;
-        assert!(
-            new.check(&[], || CampaignId::new("cmp_1").unwrap())
-                .unwrap_err()
-                .detail()
-                .contains('2')
-        );
+        let mut check = Check::default();
+        let changed = check.read("", &Value::Object(fields));
+        check.done()?;
+        changed.ok_or_else(Problem::internal)
     }
 }

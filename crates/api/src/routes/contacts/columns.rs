@@ -1,7 +1,7 @@
 //! What the columns of a file mean.
 
 use serde_json::{Map, Value};
-use strowger_core::{ids::ContactId, phone::PhoneNumber};
+use strowger_core::{ids::ContactId, phone::TypedNumber};
 use strowger_store::contacts::{Known, NewContact};
 
 use super::records::fields;
@@ -194,7 +194,7 @@ impl Columns {
             phones: Vec::new(),
             known: Known::default(),
         };
-        let mut phones: Vec<(u8, PhoneNumber)> = Vec::new();
+        let mut phones: Vec<(u8, TypedNumber)> = Vec::new();
         for ((name, meaning), value) in self.names.iter().zip(values) {
             let rejected = |reason: String| Rejected {
                 column: Some(name.clone()),
@@ -233,7 +233,7 @@ impl Columns {
                     contact.known.best_hour = Some(number(value, 23).map_err(rejected)?);
                 }
                 Meaning::Phone(position) => {
-                    let phone = PhoneNumber::parse(value, region)
+                    let phone = TypedNumber::parse(value, region)
                         .map_err(|error| rejected(error.to_string()))?;
                     if !phones.iter().any(|(_, other)| *other == phone) {
                         phones.push((*position, phone));
@@ -358,7 +358,7 @@ mod tests {
             contact
                 .phones
                 .iter()
-                .map(PhoneNumber::as_str)
+                .map(|phone| phone.number.as_str())
                 .collect::<Vec<_>>(),
             ["+33639981234", "+33639981235"]
         );

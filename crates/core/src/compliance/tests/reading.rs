@@ -205,10 +205,13 @@ fn the_schedule_of_a_campaign_is_read_as_strictly() {
     assert_eq!(serde_json::to_string(&own).unwrap(), text);
     assert_eq!(own.validate(&PACKS), Ok(()));
     let wrong = OwnRules {
-        closed_on: vec!["XX".to_owned()],
+        closed_on: vec!["FR".to_owned(), "XX".to_owned()],
+        time_zone: Some("Mars/Olympus".to_owned()),
         ..own
     };
-    assert!(wrong.validate(&PACKS).unwrap_err().contains("XX"));
+    let wrong = wrong.validate(&PACKS).unwrap_err();
+    let fields: Vec<&str> = wrong.iter().map(|error| error.field.as_str()).collect();
+    assert_eq!(fields, ["time_zone", "closed_on[1]"]);
 }
 
 #[test]

@@ -9,13 +9,12 @@ use uuid::Uuid;
 
 use crate::{
     agent::{LegMode, Login},
-    campaign::{
-        CampaignSettings, DialOrder, DialingMode, MachineAction, PacingSettings, TrunkSettings,
-    },
+    campaign::{CampaignSettings, DialingMode, MachineAction, PacingSettings, TrunkSettings},
     compliance::Activity,
     disposition::Disposition,
     ids::{AgentSessionId, AttemptId, CampaignId, ContactId, FlowId, QueueId, TrunkId, UserId},
     ivr,
+    lists::order::DialOrder,
     pacing::Segment,
     phone::PhoneNumber,
     retry::{RetryRule, RetryRules},

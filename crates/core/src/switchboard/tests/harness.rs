@@ -134,6 +134,7 @@ impl Lab {
             Action::Telephony(_)
             | Action::Write(_)
             | Action::FindFlow { .. }
+            | Action::FindPacing { .. }
             | Action::Publish(_) => return,
         };
         self.board.handle(self.now, input);

@@ -17,7 +17,7 @@ use crate::{
 
 const OTHER: &str = "cmp_other";
 
-fn predictive(name: &str) -> CampaignSettings {
+pub(super) fn predictive(name: &str) -> CampaignSettings {
     CampaignSettings {
         mode: DialingMode::Predictive,
         max_lines: 60,
@@ -26,7 +26,7 @@ fn predictive(name: &str) -> CampaignSettings {
     }
 }
 
-fn at_work(agents: u32) -> Lab {
+pub(super) fn at_work(agents: u32) -> Lab {
     let mut lab = Lab::dialing(predictive(CAMPAIGN), 50_000);
     for number in 0..agents {
         lab.nailed_up(&format!("agent{number}"));
@@ -35,7 +35,7 @@ fn at_work(agents: u32) -> Lab {
     lab
 }
 
-fn ringing(lab: &Lab) -> Vec<AttemptId> {
+pub(super) fn ringing(lab: &Lab) -> Vec<AttemptId> {
     let mut lines: Vec<AttemptId> = lab
         .board
         .calls
@@ -43,6 +43,12 @@ fn ringing(lab: &Lab) -> Vec<AttemptId> {
         .filter(|call| matches!(call.phase, Phase::Dialing | Phase::Ringing))
         .map(|call| AttemptId(call.id.0))
         .collect();
+    lines.sort();
+    lines
+}
+
+pub(super) fn open_lines(lab: &Lab) -> Vec<AttemptId> {
+    let mut lines: Vec<AttemptId> = lab.board.calls.keys().map(|id| AttemptId(id.0)).collect();
     lines.sort();
     lines
 }
@@ -59,10 +65,10 @@ fn in_phase(lab: &Lab, phase: Phase) -> Vec<AttemptId> {
     calls
 }
 
-/// Fifty minutes of a list where one line in four is answered, the others ring out.
-fn work(lab: &mut Lab) -> usize {
+/// Some time with a list where one line in four is answered, the others ring out.
+pub(super) fn work(lab: &mut Lab, seconds: u32) -> usize {
     let mut dialed_while_busy = 0;
-    for second in 0_u32..3_000 {
+    for second in 0..seconds {
         for (place, line) in ringing(lab).into_iter().enumerate() {
             match (u32::try_from(place).unwrap() + second) % 24 {
                 0 | 7 => {
@@ -97,7 +103,7 @@ fn work(lab: &mut Lab) -> usize {
 #[test]
 fn lines_leave_while_every_agent_talks() {
     let mut lab = at_work(8);
-    let while_busy = work(&mut lab);
+    let while_busy = work(&mut lab, 3_000);
     let facts = lab.board.pacing_facts(&campaign_id(CAMPAIGN));
     assert!(
         while_busy > 50,

@@ -426,3 +426,29 @@ fn an_unknown_end_without_a_rule_leaves_the_contact_given_up_and_not_called() {
     assert_eq!(lab.dispositions(), [Disposition::Unknown]);
     assert_eq!(lab.after_last(), AfterAttempt::Exhausted);
 }
+
+#[test]
+fn a_personal_callback_that_rang_during_the_restart_still_goes_to_its_agent() {
+    let mut call = outbound(false, None);
+    if let Kind::Outbound(facts) = &mut call.kind {
+        facts.wanted_agent = Some(user("zoe"));
+    }
+    let mut lab = restarted(
+        vec![call],
+        vec![session(LegMode::RingPerCall, AgentState::Reserved)],
+    );
+    // Amy has waited longer, and may take any other call.
+    let amy = lab.unique();
+    lab.now = at(30);
+    lab.log_in_as(login("amy", amy, LegMode::RingPerCall));
+    lab.now = at(70);
+    lab.snapshot(&[live(&customer(), false, None)]);
+    assert_eq!(
+        has_call(&lab, &user("zoe")),
+        Some(CallId::from(attempt())),
+        "she is kept for it"
+    );
+    let opened = lab.answers(attempt(), None);
+    assert!(!lab.told(opened).is_empty(), "it is connected");
+    assert_eq!(lab.state("zoe"), AgentState::Ringing);
+}

@@ -201,6 +201,7 @@ impl World {
                 | Action::ClaimOne { .. }
                 | Action::PickContact { .. }
                 | Action::LookAtList { .. }
+                | Action::FindPacing { .. }
                 | Action::FindFlow { .. }
                 | Action::Publish(_) => {}
             }

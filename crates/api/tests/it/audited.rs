@@ -1,0 +1,732 @@
+//! Whatever a person changes is in the audit log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::{
+    body::Body,
+    http::{Method, Request, header},
+};
+use serde_json::{Value, json};
+use strowger_api::{ApiState, exchange_channel, router};
+use strowger_core::permission::Role::{self, Administrator, Agent, Supervisor};
+use uuid::Uuid;
+
+use crate::{
+    harness::{Answer, PASSWORD, TestApp, id},
+    roles::ROUTES,
+};
+
+/// Routes that change nothing, though they are not read with GET.
+const CHANGES_NOTHING: &[(&str, &str)] = &[
+    ("POST", "/api/v1/auth/login"),
+    ("POST", "/api/v1/ledger/verify"),
+    // Part of logging in, as is the second factor.
+    ("POST", "/api/v1/auth/mfa"),
+    ("POST", "/api/v1/auth/refresh"),
+    // Made, and not yet in force until it is confirmed.
+    ("POST", "/api/v1/auth/mfa/enrol"),
+];
+
+/// Routes that need what only a real login has: `identity.rs` uses them.
+const OF_A_LOGIN: &[(&str, &str)] = &[
+    ("POST", "/api/v1/auth/logout"),
+    ("POST", "/api/v1/auth/mfa/confirm"),
+    ("POST", "/api/v1/auth/mfa/disable"),
+    ("POST", "/api/v1/auth/password-reset"),
+    ("DELETE", "/api/v1/users/{id}/mfa"),
+    ("DELETE", "/api/v1/users/{id}/lockout"),
+];
+
+/// The routes with a switchboard that does whatever it is told.
+struct Scene {
+    app: TestApp,
+    /// What stands for the parameters of paths, and in bodies.
+    names: BTreeMap<&'static str, String>,
+    seen: BTreeSet<(&'static str, &'static str)>,
+    rows: usize,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let mut app = TestApp::new().await;
+        let (exchange, mut requests) = exchange_channel(64);
+        app.tasks.spawn(async move {
+            while let Some(request) = requests.recv().await {
+                let _ = request.reply.send(Ok(()));
+            }
+        });
+        app.router = router(ApiState {
+            exchange,
+            ..app.state.clone()
+        });
+        Self {
+            app,
+            names: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            rows: 0,
+        }
+    }
+
+    /// Uses a route; the audit log says who did it. Text is sent as CSV.
+    async fn write(
+        &mut self,
+        role: Role,
+        method: &'static str,
+        route: &'static str,
+        id_: &str,
+        body: Value,
+    ) -> Answer {
+        let mut path = route.replace("{id}", id_);
+        for (name, value) in &self.names {
+            path = path.replace(&format!("{{{name}}}"), value);
+        }
+        let method_: Method = method.parse().unwrap();
+        let answer = if let Value::String(csv) = body {
+            let request = Request::builder()
+                .method(method_)
+                .uri(&path)
+                .header(
+                    header::AUTHORIZATION,
+                    format!("Bearer {}", self.app.token(role).await),
+                )
+                .header(header::CONTENT_TYPE, "text/csv");
+            self.app.send(request.body(Body::from(csv)).unwrap()).await
+        } else {
+            if let ("DELETE", Some(number)) = (method, body["number"].as_str()) {
+                path = format!("{path}?number={}", number.replace('+', "%2B"));
+            }
+            let body = (!body.is_null()).then_some(body);
+            self.app.call(Some(role), method_, &path, body).await
+        };
+        let case = format!("{method} {path}");
+        assert!(answer.status.is_success(), "{case}: {}", answer.text);
+        let log: Vec<(Option<String>, String, String)> =
+            sqlx::query_as("SELECT actor_id, action, change::text FROM audit_log ORDER BY id")
+                .fetch_all(self.app.store.pool())
+                .await
+                .unwrap();
+        let new = &log[self.rows..];
+        assert!(!new.is_empty(), "{case} is not in the audit log");
+        for (actor, action, change) in new {
+            assert_eq!(
+                actor.as_deref(),
+                Some(id(role).as_str()),
+                "{case}: {action}"
+            );
+            for secret in [PASSWORD, "another password", "argon2"] {
+                assert!(!change.contains(secret), "{case}: {change}");
+            }
+        }
+        self.rows = log.len();
+        self.seen.insert((method, route));
+        answer
+    }
+}
+
+fn text(answer: &Answer, field: &str) -> String {
+    answer.body["data"][field].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn every_change_by_a_person_is_in_the_audit_log_without_secrets() {
+    let mut scene = Scene::new().await;
+    people_and_numbers(&mut scene).await;
+    centre(&mut scene).await;
+    campaigns(&mut scene).await;
+    lists(&mut scene).await;
+    runs(&mut scene).await;
+    wishes(&mut scene).await;
+    locks(&mut scene).await;
+    sessions(&mut scene).await;
+    outcomes(&mut scene).await;
+    taken_away(&mut scene).await;
+    let changing: BTreeSet<_> = ROUTES
+        .iter()
+        .map(|route| (route.method, route.path))
+        .filter(|route| route.0 != "GET")
+        .filter(|route| !CHANGES_NOTHING.contains(route) && !OF_A_LOGIN.contains(route))
+        .collect();
+    let missing: Vec<_> = changing.difference(&scene.seen).collect();
+    assert!(missing.is_empty(), "not tried: {missing:?}");
+}
+
+async fn people_and_numbers(scene: &mut Scene) {
+    let user = json!({"id": "usr_new", "login_id": "new", "password": PASSWORD, "role": "agent"});
+    let changes = json!({"first_name": "Grace", "password": "another password"});
+    let own = json!({"current_password": PASSWORD, "new_password": "another password"});
+    let pool = json!({"id": "pool_1", "name": "Paris"});
+    let flow = json!({
+        "name": "Bye",
+        "nodes": [
+            {"id": "start", "type": "start", "name": "Start"},
+            {"id": "end", "type": "hangup", "name": "End"}
+        ],
+        "connections": [
+            {"id": "c1", "fromNodeId": "start", "fromPortId": "out", "toNodeId": "end", "toPortId": "in"}
+        ]
+    });
+    let trunk = json!({"id": "trk_1", "name": "Carrier", "endpoint": "carrier"});
+    let queue = json!({"name": "Help", "member_ids": ["usr_agent"]});
+    let did = json!({"number": "+33199001234"});
+    scene
+        .write(Administrator, "POST", "/api/v1/users", "", user)
+        .await;
+    scene
+        .write(
+            Administrator,
+            "PATCH",
+            "/api/v1/users/{id}",
+            "usr_new",
+            changes,
+        )
+        .await;
+    scene.app.set_password(Agent).await;
+    scene
+        .write(Agent, "PUT", "/api/v1/users/me/password", "", own)
+        .await;
+    scene
+        .write(Administrator, "POST", "/api/v1/trunks", "", trunk)
+        .await;
+    scene
+        .write(Administrator, "POST", "/api/v1/caller-id-pools", "", pool)
+        .await;
+    let renamed = json!({"name": "Lyon"});
+    scene
+        .write(
+            Administrator,
+            "PATCH",
+            "/api/v1/caller-id-pools/{id}",
+            "pool_1",
+            renamed,
+        )
+        .await;
+    let numbers = json!({"numbers": ["+33142000001"]});
+    let route = "/api/v1/caller-id-pools/{id}/numbers";
+    scene
+        .write(Administrator, "POST", route, "pool_1", numbers)
+        .await;
+    scene.names.insert("number", "+33142000001".to_owned());
+    let route = "/api/v1/caller-id-pools/{id}/numbers/{number}";
+    scene
+        .write(
+            Administrator,
+            "PATCH",
+            route,
+            "pool_1",
+            json!({"is_active": false}),
+        )
+        .await;
+    scene
+        .write(Administrator, "PUT", "/api/v1/flows/{id}", "flw_1", flow)
+        .await;
+    scene
+        .write(
+            Administrator,
+            "POST",
+            "/api/v1/flows/{id}/publish",
+            "flw_1",
+            Value::Null,
+        )
+        .await;
+    scene
+        .write(Administrator, "PUT", "/api/v1/dids/{id}", "did_1", did)
+        .await;
+    scene
+        .write(Administrator, "PUT", "/api/v1/queues/{id}", "que_1", queue)
+        .await;
+}
+
+async fn centre(scene: &mut Scene) {
+    for (list, one, id, new, changed) in [
+        (
+            "/api/v1/agent-profiles",
+            "/api/v1/agent-profiles/{id}",
+            "prf_1",
+            json!({"id": "prf_1", "name": "Desk"}),
+            json!({"name": "Field", "call_controls": {"hold": true}}),
+        ),
+        (
+            "/api/v1/sites",
+            "/api/v1/sites/{id}",
+            "sit_1",
+            json!({"id": "sit_1", "name": "Paris"}),
+            json!({"name": "Lyon"}),
+        ),
+        (
+            "/api/v1/user-groups",
+            "/api/v1/user-groups/{id}",
+            "grp_1",
+            json!({"id": "grp_1", "name": "Evening", "member_ids": ["usr_agent"]}),
+            json!({"name": "Morning", "member_ids": []}),
+        ),
+    ] {
+        scene.write(Administrator, "POST", list, "", new).await;
+        scene.write(Administrator, "PUT", one, id, changed).await;
+        scene
+            .write(Administrator, "DELETE", one, id, Value::Null)
+            .await;
+    }
+    let many = json!({"users": [
+        {"id": "usr_many", "login_id": "many", "password": PASSWORD, "role": "agent"}
+    ]});
+    scene
+        .write(Administrator, "POST", "/api/v1/users/bulk", "", many)
+        .await;
+    let route = "/api/v1/users/{id}/password-reset";
+    scene
+        .write(Administrator, "POST", route, "usr_many", Value::Null)
+        .await;
+    let route = "/api/v1/users/{id}";
+    let closed = json!({"is_active": false});
+    scene
+        .write(Administrator, "PATCH", route, "usr_many", closed)
+        .await;
+    scene
+        .write(Administrator, "DELETE", route, "usr_many", Value::Null)
+        .await;
+    let picture = json!({"picture_url": "data:image/png;base64,iVBORw0KGgo="});
+    scene
+        .write(Agent, "PUT", "/api/v1/users/me/picture", "", picture)
+        .await;
+    let key = json!({"name": "board", "scopes": ["watch-live"]});
+    let key = scene
+        .write(Supervisor, "POST", "/api/v1/api-keys", "", key)
+        .await;
+    let key = key.body["data"]["key"]["id"].as_str().unwrap().to_owned();
+    scene
+        .write(
+            Supervisor,
+            "DELETE",
+            "/api/v1/api-keys/{id}",
+            &key,
+            Value::Null,
+        )
+        .await;
+    scene.app.token(Agent).await;
+    let login: Uuid = sqlx::query_scalar(
+        "SELECT id FROM login_sessions WHERE user_id = 'usr_agent' AND ended_at IS NULL LIMIT 1",
+    )
+    .fetch_one(scene.app.store.pool())
+    .await
+    .unwrap();
+    scene
+        .write(
+            Administrator,
+            "DELETE",
+            "/api/v1/auth/sessions/{id}",
+            &login.to_string(),
+            Value::Null,
+        )
+        .await;
+}
+
+async fn campaigns(scene: &mut Scene) {
+    let campaign =
+        json!({"id": "cmp_1", "name": "Autumn", "mode": "manual", "trunk_ids": ["trk_1"]});
+    scene
+        .write(Administrator, "POST", "/api/v1/campaigns", "", campaign)
+        .await;
+    let changes = json!({"ring_timeout_s": 30});
+    scene
+        .write(
+            Administrator,
+            "PATCH",
+            "/api/v1/campaigns/{id}",
+            "cmp_1",
+            changes,
+        )
+        .await;
+    let agents = json!({"agent_ids": ["usr_agent"]});
+    scene
+        .write(
+            Administrator,
+            "PUT",
+            "/api/v1/campaigns/{id}/agents",
+            "cmp_1",
+            agents,
+        )
+        .await;
+}
+
+async fn lists(scene: &mut Scene) {
+    let list = json!({"id": "lst_1", "name": "Second"});
+    scene
+        .write(
+            Administrator,
+            "POST",
+            "/api/v1/campaigns/{id}/lists",
+            "cmp_1",
+            list,
+        )
+        .await;
+    scene.names.insert("list_id", "lst_1".to_owned());
+    let route = "/api/v1/campaigns/{id}/lists/{list_id}";
+    scene
+        .write(
+            Administrator,
+            "PUT",
+            route,
+            "cmp_1",
+            json!({"name": "Third"}),
+        )
+        .await;
+    let filters =
+        json!({"filters": [{"action": "exclude", "field": "custom.x", "operator": "exists"}]});
+    scene
+        .write(
+            Administrator,
+            "PUT",
+            "/api/v1/campaigns/{id}/filters",
+            "cmp_1",
+            filters,
+        )
+        .await;
+    let quotas = json!([{"field": "postal_code", "value": "75001", "target": 3}]);
+    scene
+        .write(
+            Administrator,
+            "PUT",
+            "/api/v1/campaigns/{id}/quotas",
+            "cmp_1",
+            quotas,
+        )
+        .await;
+    let route = "/api/v1/campaigns/{id}/contacts/import";
+    scene
+        .write(
+            Administrator,
+            "POST",
+            route,
+            "cmp_1",
+            json!("phone\n+33612345678\n"),
+        )
+        .await;
+    let recycle = json!({"dispositions": ["busy"], "reason": "a new offer"});
+    scene
+        .write(
+            Supervisor,
+            "POST",
+            "/api/v1/campaigns/{id}/recycle",
+            "cmp_1",
+            recycle,
+        )
+        .await;
+}
+
+async fn runs(scene: &mut Scene) {
+    let boost = json!({"boost": 1.5});
+    scene
+        .write(
+            Supervisor,
+            "POST",
+            "/api/v1/campaigns/{id}/boost",
+            "cmp_1",
+            boost,
+        )
+        .await;
+    scene
+        .write(
+            Supervisor,
+            "POST",
+            "/api/v1/campaigns/{id}/start",
+            "cmp_1",
+            Value::Null,
+        )
+        .await;
+    scene
+        .write(
+            Supervisor,
+            "POST",
+            "/api/v1/campaigns/{id}/pause",
+            "cmp_1",
+            Value::Null,
+        )
+        .await;
+    scene
+        .write(
+            Supervisor,
+            "POST",
+            "/api/v1/campaigns/{id}/drain",
+            "cmp_1",
+            Value::Null,
+        )
+        .await;
+}
+
+async fn wishes(scene: &mut Scene) {
+    let consent = json!({"number": "+33612345678", "channel": "voice", "activity": "solicitation",
+        "given": true, "at": "2026-11-01T10:00:00Z", "source": "form"});
+    scene
+        .write(Supervisor, "POST", "/api/v1/consents", "", consent)
+        .await;
+    let opt_out = json!({"number": "+33612345678", "source": "call"});
+    let opt_out = scene
+        .write(Supervisor, "POST", "/api/v1/opt-outs", "", opt_out)
+        .await;
+    let opt_out = text(&opt_out, "id");
+    scene
+        .write(
+            Supervisor,
+            "DELETE",
+            "/api/v1/opt-outs/{id}",
+            &opt_out,
+            Value::Null,
+        )
+        .await;
+    let list = json!({"id": "dnc_1", "name": "Do not call", "kind": "internal"});
+    scene
+        .write(Administrator, "POST", "/api/v1/dnc-lists", "", list)
+        .await;
+    let renamed = json!({"name": "Never call"});
+    scene
+        .write(
+            Administrator,
+            "PATCH",
+            "/api/v1/dnc-lists/{id}",
+            "dnc_1",
+            renamed,
+        )
+        .await;
+    let number = json!({"number": "+33612345679"});
+    let route = "/api/v1/dnc-lists/{id}/numbers";
+    scene
+        .write(Administrator, "POST", route, "dnc_1", number)
+        .await;
+    let path = "/api/v1/dnc-lists/{id}/numbers";
+    scene
+        .write(
+            Administrator,
+            "DELETE",
+            path,
+            "dnc_1",
+            json!({"number": "+33612345679"}),
+        )
+        .await;
+    let route = "/api/v1/dnc-lists/{id}/import";
+    scene
+        .write(
+            Administrator,
+            "POST",
+            route,
+            "dnc_1",
+            json!("number\n+33612345670\n"),
+        )
+        .await;
+}
+
+async fn locks(scene: &mut Scene) {
+    let contact: String = sqlx::query_scalar("SELECT id FROM contacts")
+        .fetch_one(scene.app.store.pool())
+        .await
+        .unwrap();
+    sqlx::query("UPDATE contacts SET locked_by = 'usr_agent', locked_until = '2027-01-01'")
+        .execute(scene.app.store.pool())
+        .await
+        .unwrap();
+    scene.names.insert("contact_id", contact);
+    let route = "/api/v1/campaigns/{id}/locks/{contact_id}";
+    scene
+        .write(Supervisor, "DELETE", route, "cmp_1", Value::Null)
+        .await;
+}
+
+async fn sessions(scene: &mut Scene) {
+    let login = json!({"station": "1001", "leg_mode": "nailed-up"});
+    scene
+        .write(Agent, "POST", "/api/v1/agents/me/login", "", login)
+        .await;
+    scene
+        .write(Agent, "POST", "/api/v1/agents/me/ready", "", Value::Null)
+        .await;
+    let pause = json!({"reason": "lunch"});
+    scene
+        .write(Agent, "POST", "/api/v1/agents/me/pause", "", pause.clone())
+        .await;
+    scene
+        .write(
+            Agent,
+            "POST",
+            "/api/v1/agents/me/wrap-up/end",
+            "",
+            Value::Null,
+        )
+        .await;
+    let preview = json!({"campaign_id": "cmp_1"});
+    scene
+        .write(Agent, "POST", "/api/v1/agents/me/preview", "", preview)
+        .await;
+    scene
+        .write(
+            Agent,
+            "POST",
+            "/api/v1/agents/me/preview/dial",
+            "",
+            json!({}),
+        )
+        .await;
+    scene
+        .write(
+            Agent,
+            "POST",
+            "/api/v1/agents/me/preview/skip",
+            "",
+            Value::Null,
+        )
+        .await;
+    let dial = json!({"campaign_id": "cmp_1", "number": "+33612345677"});
+    scene
+        .write(Agent, "POST", "/api/v1/agents/me/dial", "", dial)
+        .await;
+    scene
+        .write(Agent, "POST", "/api/v1/agents/me/logout", "", Value::Null)
+        .await;
+    scene
+        .write(
+            Supervisor,
+            "POST",
+            "/api/v1/agents/{id}/ready",
+            "usr_agent",
+            Value::Null,
+        )
+        .await;
+    scene
+        .write(
+            Supervisor,
+            "POST",
+            "/api/v1/agents/{id}/pause",
+            "usr_agent",
+            pause,
+        )
+        .await;
+    scene
+        .write(
+            Supervisor,
+            "POST",
+            "/api/v1/agents/{id}/logout",
+            "usr_agent",
+            Value::Null,
+        )
+        .await;
+}
+
+async fn outcomes(scene: &mut Scene) {
+    let contact = scene.names["contact_id"].clone();
+    let callback = json!({"contact_id": contact, "due_at": "2026-11-21T10:00:00Z"});
+    let callback = scene
+        .write(Agent, "POST", "/api/v1/callbacks", "", callback)
+        .await;
+    let callback = text(&callback, "id");
+    let note = json!({"note": "by bicycle"});
+    scene
+        .write(Agent, "PATCH", "/api/v1/callbacks/{id}", &callback, note)
+        .await;
+    scene
+        .write(
+            Agent,
+            "DELETE",
+            "/api/v1/callbacks/{id}",
+            &callback,
+            Value::Null,
+        )
+        .await;
+    let group = json!({"name": "Sales"});
+    scene
+        .write(
+            Administrator,
+            "PUT",
+            "/api/v1/qualification-groups/{id}",
+            "grp_1",
+            group,
+        )
+        .await;
+    let sold = json!({"code": "SOLD", "type": "positive"});
+    scene
+        .write(
+            Administrator,
+            "PUT",
+            "/api/v1/qualifications/{id}",
+            "qua_1",
+            sold,
+        )
+        .await;
+    sqlx::query(
+        "INSERT INTO call_records (id, direction, server, channel, destination, started_at)
+         VALUES ($1, 'inbound', 'pbx1', 'PJSIP/carrier-1', '+33199001234', now())",
+    )
+    .bind(Uuid::from_u128(10))
+    .execute(scene.app.store.pool())
+    .await
+    .unwrap();
+    let call = "call_0000000000000000000000000000000a";
+    let outcome = json!({"qualification_id": "qua_1"});
+    scene
+        .write(
+            Supervisor,
+            "POST",
+            "/api/v1/calls/{id}/qualify",
+            call,
+            outcome,
+        )
+        .await;
+    scene
+        .write(
+            Supervisor,
+            "POST",
+            "/api/v1/calls/{id}/hangup",
+            call,
+            Value::Null,
+        )
+        .await;
+    scene
+        .write(
+            Supervisor,
+            "POST",
+            "/api/v1/campaigns/{id}/stop",
+            "cmp_1",
+            Value::Null,
+        )
+        .await;
+}
+
+async fn taken_away(scene: &mut Scene) {
+    let none = Value::Null;
+    for (route, id) in [
+        ("/api/v1/qualifications/{id}", "qua_1"),
+        ("/api/v1/qualification-groups/{id}", "grp_1"),
+        ("/api/v1/campaigns/{id}/lists/{list_id}", "cmp_1"),
+        ("/api/v1/caller-id-pools/{id}/numbers/{number}", "pool_1"),
+        ("/api/v1/caller-id-pools/{id}", "pool_1"),
+        ("/api/v1/dnc-lists/{id}", "dnc_1"),
+    ] {
+        scene
+            .write(Administrator, "DELETE", route, id, none.clone())
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_what_a_setting_was_and_what_it_is() {
+    let app = TestApp::new().await.with_campaign().await;
+    let path = "/api/v1/campaigns/cmp_1";
+    let changes = json!({"ring_timeout_s": 40});
+    let changed = app.call(Some(Administrator), Method::PATCH, path, Some(changes));
+    assert_eq!(changed.await.status, 200);
+    let log = app
+        .get(Administrator, "/api/v1/audit-log?subject=cmp_1")
+        .await;
+    let row = &log.body["data"][0];
+    assert_eq!(
+        (&row["action"], &row["change"]),
+        (
+            &json!("campaign.changed"),
+            &json!({"before": {"ring_timeout_s": 25}, "after": {"ring_timeout_s": 40}})
+        )
+    );
+    let refused = json!({"ring_timeout_s": 4});
+    app.call(Some(Administrator), Method::PATCH, path, Some(refused))
+        .await;
+    let again = app
+        .get(Administrator, "/api/v1/audit-log?subject=cmp_1")
+        .await;
+    assert_eq!(log.text, again.text, "what was refused changed nothing");
+}
