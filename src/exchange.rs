@@ -90,6 +90,9 @@ pub struct Progress {
     /// Counts the turns of its loop; a count that stands still is a hung exchange.
     turns: AtomicU64,
     status: Mutex<ExchangeStatus>,
+    /// Cancelled once the exchange was told to drain and no claim is on its way any more;
+    /// the status is of that moment or later.
+    drained: CancellationToken,
 }
 
 impl Progress {
@@ -104,6 +107,12 @@ impl Progress {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Waits until nothing is dialed any more, and nothing is claimed. Never ends while the
+    /// exchange is not told to drain.
+    pub async fn drained(&self) {
+        self.drained.cancelled().await;
     }
 }
 
@@ -191,6 +200,9 @@ pub async fn run(
     loop {
         exchange.carry_out();
         exchange.progress.turns.fetch_add(1, Relaxed);
+        if draining {
+            exchange.report_drained();
+        }
         let timeout = exchange.until_timeout();
         tokio::select! {
             biased;
@@ -276,6 +288,17 @@ impl Exchange {
             .map_or(60_000, |due| millis_between(self.clock.now(), due));
         // Rounded up: waking a fraction of a millisecond early would only wake again.
         Duration::from_millis(due + 1)
+    }
+
+    /// Says once that nothing is placed any more, when the last claim was answered.
+    fn report_drained(&mut self) {
+        if self.progress.drained.is_cancelled() || !self.switchboard.is_drained() {
+            return;
+        }
+        self.tick();
+        let calls = self.switchboard.stats(self.clock.now()).calls;
+        info!(calls, "No call is placed any more");
+        self.progress.drained.cancel();
     }
 
     fn tick(&mut self) {

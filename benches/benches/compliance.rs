@@ -94,14 +94,7 @@ fn compliance(criterion: &mut Criterion) {
     let packs = Packs::built_in().expect("the packs are readable");
     let now: Timestamp = NOW.parse().expect("a moment");
     let own = OwnRules::default();
-    let france = |calls| {
-        Case::new(
-            &["fr"],
-            Activity::Solicitation,
-            "+33142278186",
-            calls,
-        )
-    };
+    let france = |calls| Case::new(&["fr"], Activity::Solicitation, "+33142278186", calls);
     let cases = [
         ("France, allowed after 3 calls", france(3), true),
         ("France, on a list", france(3).on_a_list(), false),

@@ -64,6 +64,12 @@ pub(super) async fn stop(
     drain: Duration,
 ) -> anyhow::Result<()> {
     let deadline = Instant::now() + drain;
+    // A claim on its way becomes a call that the figures do not have yet.
+    tokio::select! {
+        () = daemon.progress.drained() => {}
+        () = lifecycle.hard.cancelled() => {}
+        () = tokio::time::sleep_until(deadline) => {}
+    }
     while !lifecycle.hard.is_cancelled()
         && Instant::now() < deadline
         && daemon.progress.status().stats.calls > 0

@@ -542,9 +542,20 @@ impl Switchboard {
         stats
     }
 
-    /// Stops placing calls; those in progress go on.
+    /// Stops placing calls; those in progress go on. A claim that is on its way is answered
+    /// still: what it brings is written down, not dialed, and given back.
     pub fn drain(&mut self) {
         self.draining = true;
+    }
+
+    /// Nothing is dialed any more, and no claim is on its way: what the store holds of
+    /// attempts grows no more.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        let asked = |agent: &Agent| agent.preview.as_ref().is_some_and(|p| p.asked.is_some());
+        self.draining
+            && self.campaigns.values().all(|c| c.claim.is_none())
+            && !self.agents.values().any(asked)
     }
 
     /// What follows from any change: waiting calls get agents, campaigns dial.

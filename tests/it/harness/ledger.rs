@@ -44,6 +44,15 @@ impl Ground {
         .await;
     }
 
+    /// Waits until so many contacts were reached.
+    pub(crate) async fn called(&self, contacts: i64) {
+        until(&format!("{contacts} contacts were called"), async || {
+            let called = self.count("SELECT count(*) FROM contacts WHERE status = 'called'");
+            (called.await >= contacts).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until the campaign is finished, and looks whether all of it came out right:
     /// every contact was dialed once, has its outcome and its record, and nothing is open.
     pub(crate) async fn is_complete(&self) {

@@ -77,7 +77,8 @@ pub async fn crash(
         |number: &String| called[number] - called_before.get(number).copied().unwrap_or(0);
     let carrier_calls: u32 = called.keys().map(calls_of).sum();
     // One call for each attempt, and a second attempt only when the carrier failed the first:
-    // such a contact goes back to the list as if it had not been dialed.
+    // such a contact goes back to the list as if it had not been dialed. How often it was given
+    // back is forgotten when the daemon is killed, so once more after each kill.
     let attempts_of: Vec<(String, i64, i64)> = sqlx::query_as(
         "SELECT number, count(*), count(*) FILTER (WHERE disposition IS DISTINCT FROM 'carrier-failure')
          FROM attempts GROUP BY number",
@@ -92,15 +93,18 @@ pub async fn crash(
         .keys()
         .map(|number| {
             let (made, reached) = attempts_of.get(number).copied().unwrap_or_default();
-            (i64::from(calls_of(number)) - made).max(0) + (reached - 1).max(0)
+            let calls = i64::from(calls_of(number));
+            (calls - made).max(0) + (reached - 1).max(0) + (made - 1 - i64::from(kills)).max(0)
         })
         .sum();
+    let redials: i64 = attempts_of.values().map(|(made, _)| made - 1).sum();
     let (dispositions, _) = dispositions(&daemon.database, &dialing.mode).await?;
     let report = json!({
         "kills": kills,
         "softly": softly,
         "carrier_calls": carrier_calls,
         "double_dials": double_dials,
+        "redials_after_carrier_failure": redials,
         "lost_contacts": lost,
         "adopted_calls": adopted,
         "adopted_calls_dropped": dropped,

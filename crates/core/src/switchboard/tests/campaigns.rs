@@ -393,6 +393,27 @@ fn nothing_is_placed_while_draining() {
 }
 
 #[test]
+fn it_is_drained_when_the_claim_on_its_way_was_answered_and_that_contact_is_given_back() {
+    let mut lab = Lab::dialing(settings(CAMPAIGN), 10);
+    lab.store_answers = false;
+    agent_of(&mut lab, "a", &[CAMPAIGN]);
+    assert_eq!(lab.claims().len(), 1);
+    assert!(!lab.board.is_drained());
+    lab.board.drain();
+    assert!(
+        !lab.board.is_drained(),
+        "the store may write an attempt yet"
+    );
+    lab.answer_claim(&campaign_id(CAMPAIGN), 1);
+    lab.pass(10_000);
+    assert!(lab.board.is_drained());
+    assert_eq!(lab.claims().len(), 1);
+    assert!(lab.dialed().is_empty());
+    assert_eq!(lab.dispositions(), [Disposition::Cancelled]);
+    assert!(matches!(lab.ends()[0].after, AfterAttempt::Retry(_)));
+}
+
+#[test]
 fn an_exchange_that_takes_no_originate_is_left_alone_for_a_moment() {
     let mut lab = Lab::dialing(settings(CAMPAIGN), 1);
     agent_of(&mut lab, "a", &[CAMPAIGN]);
