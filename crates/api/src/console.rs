@@ -35,7 +35,7 @@ use strowger_core::permission::Role;
 pub(crate) use self::{
     campaigns::give_trunks,
     error::{Console, ConsoleError},
-    shape::{Answer, Caller, ConsoleProblem, Json, Path, id, instant, json_text, shown},
+    shape::{Answer, Caller, ConsoleProblem, Json, Path, instant, json_text, shown},
 };
 use crate::{middleware::deadline, state::Shared};
 

@@ -1,6 +1,8 @@
 //! Contacts as people see and change them.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
 use strowger_core::{
     ids::{AttemptId, CallId, CampaignId, ContactId, UserId},
     phone::{PhoneNumber, number_type, zones_of},
@@ -230,6 +232,20 @@ impl Store {
                     .await?;
             }
         }
+        let named: Vec<&str> = [
+            (change.first_name.is_some(), "first_name"),
+            (change.last_name.is_some(), "last_name"),
+            (change.postal_code.is_some(), "postal_code"),
+            (change.number.is_some(), "phone"),
+            (!change.custom_fields.is_empty(), "custom_fields"),
+        ]
+        .into_iter()
+        .filter_map(|(is_named, name)| is_named.then_some(name))
+        .collect();
+        // Not what they say: the audit log would keep what a person had erased.
+        let noted = json!({ "fields": named });
+        self.note(&mut tx, "contact.changed", id.as_str(), &noted)
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -241,15 +257,27 @@ impl Store {
     /// When the database fails.
     pub async fn delete_contacts(&self, ids: &[ContactId]) -> Result<Vec<CampaignId>, Error> {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        sqlx::query_scalar!(
+        let mut tx = self.pool.begin().await?;
+        let removed = sqlx::query_scalar!(
             "DELETE FROM contacts WHERE id = ANY($1) AND status <> 'claimed' RETURNING campaign_id",
             &ids
         )
-        .fetch_all(&self.pool)
-        .await?
-        .into_iter()
-        .map(|id| read("contacts.campaign_id", id))
-        .collect()
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut of: BTreeMap<&str, usize> = BTreeMap::new();
+        for campaign in &removed {
+            *of.entry(campaign).or_default() += 1;
+        }
+        for (campaign, contacts) in of {
+            let noted = json!({ "contacts": contacts });
+            self.note(&mut tx, "campaign.contacts-removed", campaign, &noted)
+                .await?;
+        }
+        tx.commit().await?;
+        removed
+            .into_iter()
+            .map(|id| read("contacts.campaign_id", id))
+            .collect()
     }
 
     /// Those of these ids that contacts have already.

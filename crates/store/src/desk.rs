@@ -133,6 +133,7 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?
         .ok_or(Error::Missing { what: "campaign" })?;
+        let before = self.before(&mut tx, "campaign", campaign.as_str()).await?;
         sqlx::query!(
             "UPDATE campaigns SET script_id = $2, qualification_group_id = $3, min_agents = $4, max_call_s = $5,
                  recording_beep = $6, quotas_enabled = $7, unlock_after_min = $8, unreachable_limit = $9,
@@ -156,6 +157,8 @@ impl Store {
         if counted != desk.quotas_enabled {
             look_again(&mut tx, campaign, now).await?;
         }
+        self.changed(&mut tx, "campaign.desk-set", campaign.as_str(), before)
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -200,6 +203,7 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?
         .ok_or(Error::Missing { what: "campaign" })?;
+        let before = self.before(&mut tx, "campaign", campaign.as_str()).await?;
         let done = sqlx::query!(
             "DELETE FROM campaigns WHERE id = $1 AND NOT EXISTS (
                  SELECT 1 FROM attempts WHERE campaign_id = $1 AND ended_at IS NULL)",
@@ -207,7 +211,12 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        let is_gone = done.rows_affected() > 0;
+        if is_gone {
+            self.changed(&mut tx, "campaign.deleted", campaign.as_str(), before)
+                .await?;
+        }
         tx.commit().await?;
-        Ok(done.rows_affected() > 0)
+        Ok(is_gone)
     }
 }

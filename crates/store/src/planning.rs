@@ -1,5 +1,6 @@
 //! What agents are planned to do.
 
+use serde_json::json;
 use strowger_core::{ids::UserId, planning::Plan, time::Timestamp};
 
 use crate::{
@@ -90,10 +91,10 @@ impl Store {
         if groups.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<String> = sqlx::query_scalar(
+        let ids = sqlx::query_scalar!(
             "SELECT DISTINCT user_id FROM user_group_members WHERE group_id = ANY($1) ORDER BY user_id",
+            groups
         )
-        .bind(groups)
         .fetch_all(&self.pool)
         .await?;
         ids.into_iter()
@@ -125,6 +126,9 @@ impl Store {
             .execute(&mut *tx)
             .await
             .map_err(|error| Error::on_insert(error, "id", "the agent, the activity or the site"))?;
+            let noted = json!({ "agent_id": event.agent, "activity_id": event.activity });
+            self.note(&mut tx, "planning.added", &event.id, &noted)
+                .await?;
         }
         tx.commit().await?;
         Ok(())
@@ -139,6 +143,7 @@ impl Store {
         event: &PlanningEvent,
         now: Timestamp,
     ) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
         let done = sqlx::query!(
             "UPDATE planning_events SET agent_id = $2, activity_id = $3, starts_at = $4, ends_at = $5, rrule = $6,
                  repeats_until = $7, site_id = $8, updated_at = $9 WHERE id = $1",
@@ -152,10 +157,17 @@ impl Store {
             event.site,
             utc(now)
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "id", "the agent, the activity or the site"))?;
-        Ok(done.rows_affected() > 0)
+        let is_there = done.rows_affected() > 0;
+        if is_there {
+            let noted = json!({ "agent_id": event.agent, "activity_id": event.activity });
+            self.note(&mut tx, "planning.changed", &event.id, &noted)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(is_there)
     }
 
     /// The event with this id.
@@ -219,14 +231,27 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_planning(&self, ids: Option<&[String]>) -> Result<Vec<UserId>, Error> {
-        sqlx::query_scalar!(
+        let mut tx = self.pool.begin().await?;
+        let agents = sqlx::query_scalar!(
             "DELETE FROM planning_events WHERE $1::text[] IS NULL OR id = ANY($1) RETURNING agent_id",
             ids
         )
-        .fetch_all(&self.pool)
-        .await?
-        .into_iter()
-        .map(|id| read("planning_events.agent_id", id))
-        .collect()
+        .fetch_all(&mut *tx)
+        .await?;
+        if !agents.is_empty() {
+            let subject = match ids {
+                None => "all",
+                Some([one]) => one.as_str(),
+                Some(_) => "several",
+            };
+            let noted = json!({ "events": agents.len() });
+            self.note(&mut tx, "planning.removed", subject, &noted)
+                .await?;
+        }
+        tx.commit().await?;
+        agents
+            .into_iter()
+            .map(|id| read("planning_events.agent_id", id))
+            .collect()
     }
 }

@@ -21,7 +21,7 @@ use strowger_core::{
     ids::{CampaignId, UserId},
     lists::filter,
 };
-use strowger_store::{campaigns::Campaign, cards::Card, recycle::Recycle};
+use strowger_store::{Store, campaigns::Campaign, cards::Card, recycle::Recycle};
 
 use self::read::CampaignIn;
 use super::{
@@ -73,7 +73,7 @@ fn any_trunks(app: &App, all: &[TrunkSettings]) -> Vec<String> {
 
 /// Gives every campaign without a trunk those that there are: called when one is added, for
 /// campaigns that a console made before.
-pub(crate) async fn give_trunks(app: &Shared) -> Result<(), Problem> {
+pub(crate) async fn give_trunks(app: &Shared, store: &Store) -> Result<(), Problem> {
     let trunks = any_trunks(app, &campaigns::all_trunks(app).await?);
     if trunks.is_empty() {
         return Ok(());
@@ -88,7 +88,7 @@ pub(crate) async fn give_trunks(app: &Shared) -> Result<(), Problem> {
         for campaign in page.iter().filter(|one| one.settings.trunks.is_empty()) {
             let id = campaign.settings.id.clone();
             let changes = Map::from_iter([("trunk_ids".to_owned(), json!(trunks))]);
-            let work = campaigns::apply(Arc::clone(app), id.clone(), changes);
+            let work = campaigns::apply(Arc::clone(app), store.clone(), id.clone(), changes);
             app.run(&id, work).await?;
         }
     }
@@ -111,12 +111,13 @@ async fn create(
     let wanted = body.desk(desk::DeskBody::default())?;
     wanted.check()?;
     check_filters(&body)?;
-    let campaign = campaigns::add(&app, new).await?;
+    let store = caller.store(&app);
+    let campaign = campaigns::add(&app, &store, new).await?;
     let id = campaign.settings.id.clone();
     let saved = finish(&app, &caller, &campaign, body, wanted).await;
     if let Err(problem) = saved {
         // It was not made, as far as whoever asked knows.
-        let _ = app.api.store.delete_campaign(&id).await;
+        let _ = store.delete_campaign(&id).await;
         app.changes.tell(Kind::Campaign, What::Deleted, id.as_str());
         return Err(problem.into());
     }
@@ -139,7 +140,7 @@ async fn change(
         let trunks = any_trunks(&app, &campaigns::all_trunks(&app).await?);
         changes.insert("trunk_ids".to_owned(), json!(trunks));
     }
-    let work = campaigns::apply(Arc::clone(&app), id.clone(), changes);
+    let work = campaigns::apply(Arc::clone(&app), caller.store(&app), id.clone(), changes);
     let campaign = app.run(&id, work).await?;
     finish(&app, &caller, &campaign, body, wanted).await?;
     whole(&app, &id, StatusCode::OK).await
@@ -159,7 +160,7 @@ async fn finish(
     wanted: desk::DeskBody,
 ) -> Result<(), Problem> {
     let id = &campaign.settings.id;
-    let store = &app.api.store;
+    let store = caller.store(app);
     let sent = body.sent(campaign, &wanted, &store.desk(id).await?.console);
     desk::set(app, caller, id, wanted, Some(sent)).await?;
     if let Some(quotas) = body.quotas(&campaign.default_region)? {
@@ -175,7 +176,7 @@ async fn finish(
             .map(UserId::new)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Problem::field("assignedUserIds", error.to_string()))?;
-        campaigns::assign(app, id, agents).await?;
+        campaigns::assign(app, &store, id, agents).await?;
     }
     if let Some(wanted) = body.is_active {
         let state = app
@@ -185,11 +186,11 @@ async fn finish(
             .map_or(campaign.state, |view| view.state);
         match (is_active(state), wanted) {
             (false, true) => {
-                let work = campaigns::begin(Arc::clone(app), id.clone());
+                let work = campaigns::begin(Arc::clone(app), store.clone(), id.clone());
                 app.run(id, work).await?;
             }
             (true, false) => {
-                let work = campaigns::end(Arc::clone(app), id.clone());
+                let work = campaigns::end(Arc::clone(app), store.clone(), id.clone());
                 app.run(id, work).await?;
             }
             (true, true) | (false, false) => {}
@@ -258,10 +259,10 @@ async fn past(
 }
 
 /// The campaign with all of its contacts, written as they are read.
-async fn whole(app: &App, id: &CampaignId, status: StatusCode) -> Answer<Response> {
+async fn whole(app: &Shared, id: &CampaignId, status: StatusCode) -> Answer<Response> {
     let head = campaign_head(app, id).await?;
     let head = head.ok_or_else(|| Problem::not_found(format!("there is no campaign {id}")))?;
-    let pages = campaign_pages(app, head)
+    let pages = campaign_pages(app, &head)
         .map(|page| page.map_err(|problem| std::io::Error::other(problem.0.detail().to_owned())));
     let json = [(header::CONTENT_TYPE, "application/json")];
     Ok((status, json, Body::from_stream(pages)).into_response())

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use strowger_core::{
     ids::{CampaignId, ContactId},
-    phone::PhoneNumber,
+    phone::TypedNumber,
 };
 use strowger_store::{
     Store,
@@ -88,7 +88,7 @@ impl RowIn {
         otherwise: ContactId,
     ) -> Result<NewContact, (Value, &'static str)> {
         let number = text(self.phone_number);
-        let Ok(number) = PhoneNumber::parse(&number, region) else {
+        let Ok(number) = TypedNumber::parse(&number, region) else {
             return Err((self.original_row, BAD_NUMBER));
         };
         let (first_name, last_name) = (text(self.first_name), text(self.last_name));
@@ -134,7 +134,7 @@ fn key_field(name: &str) -> String {
 /// What tells a contact from others: the values of these fields.
 fn key(contact: &NewContact, fields: &[String]) -> String {
     let value = |field: &String| match field.as_str() {
-        "number" => contact.phones.first().map(ToString::to_string),
+        "number" => contact.phones.first().map(|phone| phone.number.to_string()),
         "first_name" => Some(contact.first_name.clone()),
         "last_name" => Some(contact.last_name.clone()),
         "postal_code" => Some(contact.postal_code.clone()),
@@ -213,7 +213,7 @@ pub(super) async fn import(
             Err((original, reason)) => refuse(original, reason),
         }
     }
-    let store = &app.api.store;
+    let store = &caller.store(&app);
     if !fields.is_empty() {
         let keys: Vec<String> = good.iter().map(|(_, one)| key(one, &fields)).collect();
         let known = store.keys_in_use(&campaign, &fields, &keys).await?;
@@ -240,19 +240,9 @@ pub(super) async fn import(
             .map(|contact| Prepared::new(contact, &target))
             .collect();
         store
-            .insert_contacts(&campaign, &rows, Duplicates::Keep)
+            .insert_contacts(&campaign, &rows, Duplicates::Keep, std::future::ready(true))
             .await?;
     }
-    let noted = json!({ "rows": total, "imported": valid });
-    store
-        .note_change(
-            caller.id(),
-            "contacts.imported",
-            campaign.as_str(),
-            &noted,
-            app.now(),
-        )
-        .await?;
     cards::changed(&app, &campaign, true);
     Ok(axum::Json(json!({
         "message": format!("{valid} contacts ont été importés avec succès."),

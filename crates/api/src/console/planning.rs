@@ -12,7 +12,7 @@ use strowger_core::{ids::UserId, time::Timestamp};
 
 use super::{Answer, Caller, Json, instant};
 use crate::{
-    guard::{ManageAgents, SetUp, WorkAsAgent},
+    guard::{ManageAgents, ManageUsers, WorkAsAgent},
     problem::Problem,
     routes::planning::{self, NewPlanning, PlanningChange, PlanningView},
     state::Shared,
@@ -112,7 +112,7 @@ async fn create(
         agent_ids,
         group_ids,
     };
-    let events = planning::add(&app, &caller.user, new).await?;
+    let events = planning::add(&app, &caller.store(&app), new).await?;
     Ok((StatusCode::CREATED, all(&events)))
 }
 
@@ -136,7 +136,7 @@ async fn change(
         rrule: Some(body.rrule.unwrap_or_default()),
         site_id: Some(body.site_id.unwrap_or_default()),
     };
-    let event = planning::alter(&app, &caller.user, &id, change).await?;
+    let event = planning::alter(&app, &caller.store(&app), &id, change).await?;
     Ok(axum::Json(shown(&event)))
 }
 
@@ -145,7 +145,7 @@ async fn delete(
     State(app): State<Shared>,
     Path(id): Path<String>,
 ) -> Answer<StatusCode> {
-    planning::remove(&app, &caller.user, Some(vec![id])).await?;
+    planning::remove(&app, &caller.store(&app), Some(vec![id])).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -160,16 +160,16 @@ async fn delete_several(
     State(app): State<Shared>,
     Json(body): Json<SeveralIn>,
 ) -> Answer<axum::Json<Value>> {
-    let events = planning::remove(&app, &caller.user, Some(body.event_ids)).await?;
+    let events = planning::remove(&app, &caller.store(&app), Some(body.event_ids)).await?;
     Ok(axum::Json(
         json!({ "message": format!("{events} événements ont été supprimés.") }),
     ))
 }
 
 async fn delete_all(
-    Caller(caller): Caller<SetUp>,
+    Caller(caller): Caller<ManageUsers>,
     State(app): State<Shared>,
 ) -> Answer<StatusCode> {
-    planning::remove(&app, &caller.user, None).await?;
+    planning::remove(&app, &caller.store(&app), None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

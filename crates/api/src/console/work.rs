@@ -103,6 +103,7 @@ async fn originate(
     cards::find(&app, &caller.user, &contact).await?;
     asked::call(
         &app,
+        &caller.store(&app),
         caller.id(),
         campaign,
         Some(contact),
@@ -199,7 +200,7 @@ async fn schedule_callback(
         note: body.notes.unwrap_or_default(),
         by: caller.id().clone(),
     };
-    let callback = callbacks::promise(&app, new).await?;
+    let callback = callbacks::promise(&app, &caller.store(&app), new).await?;
     let name = format!("{} {}", card.first_name, card.last_name);
     Ok((
         StatusCode::CREATED,

@@ -8,7 +8,10 @@ use strowger_core::{
     phone::PhoneNumber,
     time::Timestamp,
 };
-use strowger_store::callbacks::{Callback, CallbackChange, CallbackFilter, NewCallback};
+use strowger_store::{
+    Store,
+    callbacks::{Callback, CallbackChange, CallbackFilter, NewCallback},
+};
 use utoipa::ToSchema;
 
 use crate::{

@@ -2,11 +2,11 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use strowger_core::{
     ids::{CampaignId, ContactId, UserId},
     permission::Role,
-    phone::PhoneNumber,
+    phone::{PhoneNumber, TypedNumber},
     switchboard::Command,
     time::Timestamp,
 };
@@ -239,16 +239,12 @@ pub(crate) async fn add(
         last_name: change.last_name.unwrap_or_default(),
         postal_code: change.postal_code.unwrap_or_default(),
         custom_fields: change.custom_fields,
-        phones: change.number.into_iter().collect(),
+        phones: change.number.map(TypedNumber::from).into_iter().collect(),
         known: Known::default(),
     };
-    let store = &app.api.store;
     let id = contact.id.clone();
+    let store = app.api.store.by(&user.id, app.now());
     store.add_contacts(campaign, &[contact], app.now()).await?;
-    let noted = json!({ "campaign_id": campaign });
-    store
-        .note_change(&user.id, "contact.created", id.as_str(), &noted, app.now())
-        .await?;
     changed(app, campaign, true);
     find(app, user, &id).await
 }
@@ -264,22 +260,8 @@ pub(crate) async fn alter(
     let mut check = Check::default();
     let change = fields.check(&mut check, &card.region);
     check.done()?;
-    let named: Vec<&str> = [
-        (change.first_name.is_some(), "first_name"),
-        (change.last_name.is_some(), "last_name"),
-        (change.postal_code.is_some(), "postal_code"),
-        (change.number.is_some(), "phone"),
-        (!change.custom_fields.is_empty(), "custom_fields"),
-    ]
-    .into_iter()
-    .filter_map(|(is_named, name)| is_named.then_some(name))
-    .collect();
-    let noted = json!({ "fields": named });
-    let store = &app.api.store;
+    let store = app.api.store.by(&user.id, app.now());
     store.change_card(id, &change, app.now()).await?;
-    store
-        .note_change(&user.id, "contact.changed", id.as_str(), &noted, app.now())
-        .await?;
     changed(app, &card.campaign, change.number.is_some());
     find(app, user, id).await
 }
@@ -292,22 +274,12 @@ pub(crate) async fn remove(app: &App, user: &User, ids: &[ContactId]) -> Result<
             format!("at most {MAX_DELETED} at once"),
         ));
     }
-    let mut campaigns = app.api.store.delete_contacts(ids).await?;
+    let store = app.api.store.by(&user.id, app.now());
+    let mut campaigns = store.delete_contacts(ids).await?;
     let removed = campaigns.len();
     campaigns.sort();
     campaigns.dedup();
     for campaign in &campaigns {
-        let noted = json!({ "asked": ids.len(), "contacts": removed });
-        app.api
-            .store
-            .note_change(
-                &user.id,
-                "contacts.deleted",
-                campaign.as_str(),
-                &noted,
-                app.now(),
-            )
-            .await?;
         changed(app, campaign, false);
     }
     Ok(removed)

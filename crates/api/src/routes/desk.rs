@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use strowger_core::ids::{CampaignId, QualificationGroupId};
 use strowger_store::desk::Desk;
 use utoipa::ToSchema;
@@ -98,9 +97,8 @@ pub(crate) async fn set(
     console: Option<serde_json::Value>,
 ) -> Result<(), Problem> {
     body.check()?;
-    let store = &app.api.store;
+    let store = caller.store(app);
     let before = store.desk(campaign).await?;
-    let noted = json!({ "desk": &body });
     let desk = Desk {
         script: body.script_id,
         qualification_group: body.qualification_group_id,
@@ -115,15 +113,6 @@ pub(crate) async fn set(
         updated_at: app.now(),
     };
     store.set_desk(campaign, &desk, app.now()).await?;
-    store
-        .note_change(
-            caller.id(),
-            "campaign.desk",
-            campaign.as_str(),
-            &noted,
-            app.now(),
-        )
-        .await?;
     Ok(())
 }
 
@@ -134,23 +123,14 @@ pub(crate) async fn remove(
     campaign: &CampaignId,
 ) -> Result<(), Problem> {
     campaigns::find(app, campaign).await?;
-    let work = campaigns::end(Arc::clone(app), campaign.clone());
+    let store = caller.store(app);
+    let work = campaigns::end(Arc::clone(app), store.clone(), campaign.clone());
     app.run(campaign, work).await?;
-    let store = &app.api.store;
     if !store.delete_campaign(campaign).await? {
         return Err(Problem::conflict(
             "calls of this campaign are still in progress: it is stopped, delete it when they are over",
         ));
     }
-    store
-        .note_change(
-            caller.id(),
-            "campaign.deleted",
-            campaign.as_str(),
-            &json!({}),
-            app.now(),
-        )
-        .await?;
     app.changes
         .tell(Kind::Campaign, What::Deleted, campaign.as_str());
     Ok(())

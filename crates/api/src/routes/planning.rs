@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+
 use strowger_core::{ids::UserId, permission::Role, planning::Plan, time::Timestamp};
-use strowger_store::{planning::PlanningEvent, users::User};
+use strowger_store::{Store, planning::PlanningEvent, users::User};
 use utoipa::ToSchema;
 
 use crate::{
     changes::{Kind, What},
-    guard::{ManageAgents, May, SetUp, WorkAsAgent},
+    guard::{ManageAgents, ManageUsers, May, WorkAsAgent},
     input::{Body, Check, Path, Query},
     problem::{Problem, ProblemBody},
     reply::{Data, Done, Page},
@@ -163,10 +163,9 @@ pub(crate) async fn within(
 /// Plans something for agents and the members of groups, once for each.
 pub(crate) async fn add(
     app: &App,
-    user: &User,
+    store: &Store,
     new: NewPlanning,
 ) -> Result<Vec<PlanningView>, Problem> {
-    let store = &app.api.store;
     let mut agents: BTreeSet<UserId> = new.agent_ids.into_iter().collect();
     agents.extend(store.members_of(&new.group_ids).await?);
     let mut check = Check::default();
@@ -205,11 +204,6 @@ pub(crate) async fn add(
         });
     }
     store.add_planning(&events).await?;
-    let noted = json!({ "events": events.len(), "activity_id": new.activity_id });
-    let first = events.first().map_or("", |event| event.id.as_str());
-    store
-        .note_change(&user.id, "planning.created", first, &noted, app.now())
-        .await?;
     for event in &events {
         tell(app, What::Created, &event.agent);
     }
@@ -244,11 +238,10 @@ pub(crate) struct PlanningChange {
 /// Changes an event. The times of a repetition move all of them by as much.
 pub(crate) async fn alter(
     app: &App,
-    user: &User,
+    store: &Store,
     id: &str,
     change: PlanningChange,
 ) -> Result<PlanningView, Problem> {
-    let store = &app.api.store;
     let (id, repetition) = parts(id);
     let unknown = || Problem::not_found("there is no such event");
     let mut event = store.planning_event(id).await?.ok_or_else(unknown)?;
@@ -290,15 +283,6 @@ pub(crate) async fn alter(
     if !store.change_planning(&event, app.now()).await? {
         return Err(unknown());
     }
-    store
-        .note_change(
-            &user.id,
-            "planning.changed",
-            &event.id,
-            &json!({}),
-            app.now(),
-        )
-        .await?;
     tell(app, What::Updated, &event.agent);
     if before != event.agent {
         tell(app, What::Updated, &before);
@@ -310,7 +294,7 @@ pub(crate) async fn alter(
 /// Removes events with all of their repetitions; none: everything that is planned.
 pub(crate) async fn remove(
     app: &App,
-    user: &User,
+    store: &Store,
     ids: Option<Vec<String>>,
 ) -> Result<usize, Problem> {
     if ids.as_ref().is_some_and(|ids| ids.len() > MAX_SHOWN) {
@@ -321,17 +305,7 @@ pub(crate) async fn remove(
     }
     let ids: Option<Vec<String>> =
         ids.map(|ids| ids.iter().map(|id| parts(id).0.to_owned()).collect());
-    let agents = app.api.store.delete_planning(ids.as_deref()).await?;
-    let subject = match ids.as_deref() {
-        None => "all",
-        Some([one]) => one.as_str(),
-        Some(_) => "several",
-    };
-    let noted = json!({ "events": agents.len() });
-    app.api
-        .store
-        .note_change(&user.id, "planning.deleted", subject, &noted, app.now())
-        .await?;
+    let agents = store.delete_planning(ids.as_deref()).await?;
     for agent in agents.iter().collect::<BTreeSet<_>>() {
         tell(app, What::Deleted, agent);
     }
@@ -385,7 +359,7 @@ pub(crate) async fn create(
     State(app): State<Shared>,
     Body(new): Body<NewPlanning>,
 ) -> Result<(StatusCode, Json<Data<Vec<PlanningView>>>), Problem> {
-    let events = add(&app, &caller.user, new).await?;
+    let events = add(&app, &caller.store(&app), new).await?;
     Ok((StatusCode::CREATED, Data::of(events)))
 }
 
@@ -407,7 +381,9 @@ pub(crate) async fn change(
     Path(id): Path<String>,
     Body(change): Body<PlanningChange>,
 ) -> Result<Json<Data<PlanningView>>, Problem> {
-    Ok(Data::of(alter(&app, &caller.user, &id, change).await?))
+    Ok(Data::of(
+        alter(&app, &caller.store(&app), &id, change).await?,
+    ))
 }
 
 /// Remove what is planned
@@ -425,7 +401,7 @@ pub(crate) async fn delete(
     State(app): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Json<Done>, Problem> {
-    match remove(&app, &caller.user, Some(vec![id])).await? {
+    match remove(&app, &caller.store(&app), Some(vec![id])).await? {
         0 => Err(Problem::not_found("there is no such event")),
         _ => Ok(Done::ok()),
     }
@@ -459,7 +435,7 @@ pub(crate) async fn delete_several(
     State(app): State<Shared>,
     Body(removal): Body<PlanningRemoval>,
 ) -> Result<Json<Data<PlanningRemoved>>, Problem> {
-    let events = remove(&app, &caller.user, Some(removal.event_ids)).await?;
+    let events = remove(&app, &caller.store(&app), Some(removal.event_ids)).await?;
     Ok(Data::of(PlanningRemoved { events }))
 }
 
@@ -469,9 +445,9 @@ pub(crate) async fn delete_several(
     responses((status = 200, description = "How many events were removed", body = Data<PlanningRemoved>))
 )]
 pub(crate) async fn delete_all(
-    caller: May<SetUp>,
+    caller: May<ManageUsers>,
     State(app): State<Shared>,
 ) -> Result<Json<Data<PlanningRemoved>>, Problem> {
-    let events = remove(&app, &caller.user, None).await?;
+    let events = remove(&app, &caller.store(&app), None).await?;
     Ok(Data::of(PlanningRemoved { events }))
 }

@@ -151,7 +151,7 @@ pub(crate) async fn create(
     let name = new.name.trim().to_owned();
     caller.store(&app).create_trunk(&name, &trunk).await?;
     // The trunk exists whether or not campaigns that lack one take it now: saving them does, too.
-    if let Err(problem) = crate::console::give_trunks(&app).await {
+    if let Err(problem) = crate::console::give_trunks(&app, &caller.store(&app)).await {
         tracing::warn!(
             detail = problem.detail(),
             "Campaigns without a trunk do not have the new one yet"
