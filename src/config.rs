@@ -16,6 +16,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use strowger_ami::Tls;
+use strowger_api::FrontSettings;
 
 /// The defaults, which are also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -74,6 +75,22 @@ pub struct Http {
     pub metrics_on_loopback: bool,
     /// Networks of reverse proxies.
     pub trusted_proxies: Vec<IpNet>,
+    /// A web front; empty for none.
+    pub static_dir: PathBuf,
+    /// What the front may load from elsewhere.
+    pub static_sources: Vec<String>,
+    /// Seconds that an agent stays logged in without a console.
+    pub console_grace_seconds: u64,
+}
+
+impl Http {
+    /// The web front, if there is one.
+    pub fn front(&self) -> Option<FrontSettings> {
+        (!self.static_dir.as_os_str().is_empty()).then(|| FrontSettings {
+            directory: self.static_dir.clone(),
+            sources: self.static_sources.clone(),
+        })
+    }
 }
 
 /// PostgreSQL.
@@ -280,6 +297,7 @@ impl Config {
             // The secrets of the servers belong to the daemon; `user create` cannot read them.
             config.asterisk.servers.clear();
             config.asterisk.default_server.clear();
+            config.http.static_dir = PathBuf::new();
         }
         config.read_secrets()?;
         config.validate()?;
@@ -364,6 +382,15 @@ impl Config {
         let url = self.database.url.expose_secret();
         if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             bail!("database.url must begin with postgres://");
+        }
+        if !(1..=3_600).contains(&self.http.console_grace_seconds) {
+            bail!(
+                "http.console_grace_seconds is {}: it must be between 1 and 3600",
+                self.http.console_grace_seconds
+            );
+        }
+        if let Some(front) = self.http.front() {
+            front.check().context("http.static_dir")?;
         }
         if !self.asterisk.recordings_dir.starts_with('/') {
             bail!("asterisk.recordings_dir must be an absolute path");

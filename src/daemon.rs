@@ -10,15 +10,20 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use strowger_agi::ServerConfig;
-use strowger_ami::ClientConfig;
+use strowger_ami::{ClientConfig, actions};
 use strowger_api::{
-    ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, SigningKey, exchange_channel,
+    ApiSettings, ApiState, Auth, AuthSettings, DeviceReader, ExchangeHandle, SigningKey,
+    exchange_channel,
 };
 use strowger_core::{telephony::ServerName, time::Timestamp};
 use strowger_realtime::Hub;
 use strowger_store::{NodeLock, Store, cluster::Cluster};
 use strowger_telephony::asterisk::{self, ServerSettings, Speech};
-use tokio::{net::TcpListener, sync::Mutex, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::Mutex,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use uuid::Uuid;
@@ -40,6 +45,9 @@ const DATABASE_CHECK: Duration = Duration::from_secs(2);
 
 /// How long the dialplan has to open a FastAGI session once connected.
 const AGI_ENVIRONMENT: Duration = Duration::from_secs(5);
+
+/// How long an exchange may take to say whether it can ring a device.
+const DEVICE_ANSWER: Duration = Duration::from_secs(2);
 
 /// How long a FastAGI command may take that takes no time by itself.
 const AGI_COMMAND: Duration = Duration::from_secs(10);
@@ -257,7 +265,7 @@ async fn start_on(
         )
     })?;
     let agi_address = adapter.agi_address;
-    let links = adapter.links.iter().map(|(_, link)| link.clone()).collect();
+    let links = adapter.links.clone();
     let hub = Hub::new(new_id().to_string());
     let (exchange, requests) = exchange_channel(REQUESTS);
     let progress = Arc::new(Progress::default());
@@ -317,10 +325,14 @@ async fn start_on(
             max_streams: config.http.max_streams,
             open_metrics_on_loopback: config.http.metrics_on_loopback,
             trusted_proxies: config.http.trusted_proxies.clone(),
+            front: config.http.front(),
+            outside_trunk: outside_trunk(config),
+            console_grace: Duration::from_secs(config.http.console_grace_seconds),
             ..ApiSettings::new(default_server)
         },
         metrics: Arc::new(move || metrics.render()),
         status: Arc::new(move || status.status()),
+        devices: devices(links.clone()),
         shutdown: lifecycle.hard.clone(),
     };
     lifecycle.supervise("http", serve_http(listener, state, lifecycle.hard.clone()));
@@ -331,8 +343,31 @@ async fn start_on(
         progress,
         http_address,
         agi_address,
-        links,
+        links: links.into_iter().map(|(_, link)| link).collect(),
     })
+}
+
+/// Asks an exchange whether it can ring a device.
+fn devices(links: Vec<(ServerName, strowger_ami::Client)>) -> DeviceReader {
+    Arc::new(move |server, device| {
+        let link = links.iter().find(|(name, _)| *name == server);
+        let link = link.map(|(_, link)| link.clone());
+        Box::pin(async move {
+            let asked = actions::get_global(&format!("DEVICE_STATE({device})"));
+            let answer = timeout(DEVICE_ANSWER, link?.send(asked)).await;
+            let answer = answer.ok()?.ok()?;
+            match answer.get("Value")?.as_ref() {
+                "UNKNOWN" | "" => None,
+                "INVALID" | "UNAVAILABLE" => Some(false),
+                _ => Some(true),
+            }
+        })
+    })
+}
+
+fn outside_trunk(config: &Config) -> Option<String> {
+    let trunk = &config.asterisk.transfer_trunk;
+    Some(trunk.clone()).filter(|trunk| !trunk.is_empty())
 }
 
 fn server_names(config: &Config) -> Vec<ServerName> {
@@ -378,7 +413,7 @@ fn adapter_settings(config: &Config) -> anyhow::Result<asterisk::Settings> {
             drain_timeout: None,
         },
         recordings: a.recordings_dir.trim_end_matches('/').to_owned(),
-        transfer_trunk: Some(a.transfer_trunk.clone()).filter(|trunk| !trunk.is_empty()),
+        transfer_trunk: outside_trunk(config),
         speech: (!a.speech.command.is_empty()).then(|| {
             Arc::new(Speech {
                 command: a.speech.command.clone(),

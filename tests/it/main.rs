@@ -25,4 +25,5 @@ mod refused;
 mod starting;
 mod stopping;
 mod stream;
+mod supervision;
 mod trunks;

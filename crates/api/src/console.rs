@@ -17,10 +17,12 @@ mod feed;
 mod flows;
 mod history;
 mod import;
+mod live;
 mod planning;
 mod qualifications;
 mod scripts;
 mod shape;
+mod supervisor;
 mod users;
 mod work;
 
@@ -35,6 +37,7 @@ use strowger_core::permission::Role;
 pub(crate) use self::{
     campaigns::give_trunks,
     error::{Console, ConsoleError},
+    live::Live,
     shape::{Answer, Caller, ConsoleProblem, Json, Path, instant, json_text, shown},
 };
 use crate::{middleware::deadline, state::Shared};
@@ -79,6 +82,8 @@ pub(crate) fn router() -> Router<Shared> {
         .merge(history::router())
         .merge(work::router())
         .merge(planning::router())
+        .route("/api/", get(live::connect))
+        .merge(supervisor::router())
         .layer(DefaultBodyLimit::max(BODY))
         .merge(appearance::router())
         .layer(from_fn(deadline))

@@ -313,6 +313,8 @@ impl From<Refused> for Problem {
             | Refused::NotLoggedIn(_)
             | Refused::AlreadyLoggedIn { .. }
             | Refused::StationInUse { .. }
+            | Refused::CannotBeHeard { .. }
+            | Refused::NotSupervising
             | Refused::WrongState { .. } => Self::conflict(text),
         }
     }

@@ -6,6 +6,7 @@ use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
     middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse as _, Response},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::{
@@ -22,7 +23,7 @@ use crate::{
         activity_types, agent_profiles, agents, api_keys, asked, audit, board, callbacks,
         caller_ids, calls, campaigns, cards, consents, contacts, desk, dids, dnc, flows, handling,
         health, ledger, lists, locks, login, opt_outs, password, planning, qualifications, queues,
-        scripts, sites, stream, trunks, user_groups, users,
+        scripts, sites, stream, supervision, trunks, user_groups, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -77,12 +78,18 @@ async fn document(State(_): State<Shared>) -> Json<utoipa::openapi::OpenApi> {
     Json(openapi())
 }
 
-async fn no_such_route(request: Request) -> Problem {
-    let path: String = request.uri().path().chars().take(200).collect();
+async fn no_such_route(State(app): State<Shared>, request: Request) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    if let Some(front) = &app.front
+        && let Some(response) = front.serve(request).await
+    {
+        return response;
+    }
+    let path: String = uri.path().chars().take(200).collect();
     Problem::not_found(format!(
-        "there is no route {} {path}: see /api/v1/openapi.json",
-        request.method()
+        "there is no route {method} {path}: see /api/v1/openapi.json"
     ))
+    .into_response()
 }
 
 async fn no_such_method() -> Problem {
@@ -164,6 +171,10 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(agents::make_ready))
         .routes(routes!(agents::make_pause))
         .routes(routes!(agents::make_log_out))
+        .routes(routes!(supervision::listen))
+        .routes(routes!(supervision::coach))
+        .routes(routes!(supervision::barge))
+        .routes(routes!(supervision::stop))
         .routes(routes!(calls::hang_up))
         .routes(routes!(calls::records))
         .routes(routes!(lists::list, lists::create))
@@ -204,6 +215,7 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .routes(routes!(document))
+        .routes(routes!(board::home))
         .routes(routes!(board::board))
         .layer(DefaultBodyLimit::max(BODY));
     let login = OpenApiRouter::new()

@@ -32,6 +32,7 @@ pub(crate) mod queues;
 pub(crate) mod scripts;
 pub(crate) mod sites;
 pub(crate) mod stream;
+pub(crate) mod supervision;
 pub(crate) mod trunks;
 pub(crate) mod user_groups;
 pub(crate) mod users;

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 use strowger_core::{
@@ -24,7 +25,13 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
-    auth::Auth, changes::Changes, exchange::ExchangeHandle, handing::Desks, problem::Problem,
+    auth::Auth,
+    changes::Changes,
+    console::Live,
+    exchange::ExchangeHandle,
+    front::{Front, FrontSettings},
+    handing::Desks,
+    problem::Problem,
 };
 
 /// Reads the clock.
@@ -35,6 +42,11 @@ pub type IdGen = Arc<dyn Fn() -> Uuid + Send + Sync>;
 
 /// Renders the metrics in the text format of Prometheus.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Asks an exchange whether it can ring a device such as `PJSIP/1001` now; `None` when it does
+/// not say.
+pub type DeviceReader =
+    Arc<dyn Fn(ServerName, String) -> BoxFuture<'static, Option<bool>> + Send + Sync>;
 
 /// Tells how the exchange task is.
 pub type StatusReader = Arc<dyn Fn() -> ExchangeStatus + Send + Sync>;
@@ -62,6 +74,8 @@ pub struct ApiState {
     pub metrics: MetricsText,
     /// Tells how the exchange task is.
     pub status: StatusReader,
+    /// Asks whether a device can be rung.
+    pub devices: DeviceReader,
     /// Cancelled when the daemon stops: live connections are then closed in order.
     pub shutdown: CancellationToken,
 }
@@ -93,6 +107,12 @@ pub struct ApiSettings {
     pub open_metrics_on_loopback: bool,
     /// Proxies whose `X-Forwarded-For` tells where a request comes from.
     pub trusted_proxies: Vec<IpNet>,
+    /// The trunk to mobiles that are stations: a PJSIP endpoint.
+    pub outside_trunk: Option<String>,
+    /// How long an agent stays logged in after the last socket of their console is gone.
+    pub console_grace: Duration,
+    /// A web front to serve on every path that is not the API's.
+    pub front: Option<FrontSettings>,
 }
 
 impl ApiSettings {
@@ -107,6 +127,9 @@ impl ApiSettings {
             max_import_bytes: 100 * 1024 * 1024,
             open_metrics_on_loopback: false,
             trusted_proxies: Vec::new(),
+            outside_trunk: None,
+            console_grace: Duration::from_secs(60),
+            front: None,
         }
     }
 }
@@ -148,6 +171,10 @@ pub(crate) struct App {
     pub(crate) changes: Changes,
     /// Who waits for contacts.
     pub(crate) desks: Desks,
+    /// The sockets of the console.
+    pub(crate) console: Live,
+    /// The web front, if there is one.
+    pub(crate) front: Option<Front>,
     /// Who was changed just now.
     changed_users: broadcast::Sender<UserId>,
     /// The logins that ended just now.
@@ -207,6 +234,8 @@ impl App {
             pages: Arc::new(Semaphore::new(2)),
             changes: Changes::default(),
             desks: Desks::default(),
+            console: Live::new(api.hub.clone()),
+            front: api.settings.front.clone().map(Front::new),
             changed_users: broadcast::channel(64).0,
             ended_logins: broadcast::channel(64).0,
             runs: Runs(std::array::from_fn(|_| Arc::default())),

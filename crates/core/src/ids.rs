@@ -202,6 +202,9 @@ uuid_id!(
 uuid_id!(
     /// A call that was promised to a contact.
     CallbackId, "cbk");
+uuid_id!(
+    /// A supervisor's line to what an agent says and hears.
+    SupervisionId, "spy");
 
 impl From<AttemptId> for CallId {
     fn from(attempt: AttemptId) -> Self {

@@ -1,9 +1,13 @@
 //! What the live feed shows of something that was just changed.
 
+use serde_json::Value;
 use strowger_core::ids::CampaignId;
 use strowger_store::views::Screen;
 
-use super::{Answer, campaign_view::campaign_view};
+use super::{
+    Answer,
+    campaign_view::{campaign_head, campaign_view},
+};
 use crate::{changes::Kind, state::App};
 
 /// Most contacts of a campaign that are sent with it whenever it changes. The console replaces
@@ -42,6 +46,12 @@ pub(crate) async fn view(app: &App, kind: Kind, id: &str) -> Answer<View> {
     };
     let line = app.api.store.screen(screen, id).await?;
     Ok(line.map_or(View::Gone, View::Is))
+}
+
+/// A campaign without its contacts; none when it is gone or cannot be read.
+pub(crate) async fn campaign_settings(app: &App, id: &str) -> Option<Value> {
+    let head = campaign_head(app, &CampaignId::new(id).ok()?).await;
+    serde_json::to_value(head.ok()??).ok()
 }
 
 async fn campaign(app: &App, id: &str) -> Answer<View> {

@@ -3,6 +3,7 @@
 mod bench;
 mod centre;
 mod everything;
+mod live;
 mod outbound;
 mod table;
 mod work;

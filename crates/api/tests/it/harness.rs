@@ -141,6 +141,9 @@ impl TestApp {
                 servers: vec![(ServerName::from("pbx1"), false)],
                 ..ExchangeStatus::default()
             }),
+            devices: Arc::new(|_, device| {
+                Box::pin(std::future::ready(Some(device != "PJSIP/unplugged")))
+            }),
             shutdown: tokio_util::sync::CancellationToken::new(),
         };
         let app = Self {

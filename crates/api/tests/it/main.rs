@@ -15,6 +15,7 @@ mod contacts;
 mod document;
 mod figures;
 mod flows;
+mod front;
 mod harness;
 mod identity;
 mod lists;

@@ -29,6 +29,7 @@ const ADMINISTRATOR: Option<Role> = Some(Role::Administrator);
 /// Every route. A test compares it with the OpenAPI document.
 pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/", EVERYBODY),
+    route("GET", "/board", EVERYBODY),
     route("GET", "/health", EVERYBODY),
     route("GET", "/ready", EVERYBODY),
     route("GET", "/metrics", ADMINISTRATOR),
@@ -181,6 +182,10 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/v1/agents/{id}/ready", SUPERVISOR),
     route("POST", "/api/v1/agents/{id}/pause", SUPERVISOR),
     route("POST", "/api/v1/agents/{id}/logout", SUPERVISOR),
+    route("POST", "/api/v1/agents/{id}/listen", SUPERVISOR),
+    route("POST", "/api/v1/agents/{id}/coach", SUPERVISOR),
+    route("POST", "/api/v1/agents/{id}/barge", SUPERVISOR),
+    route("DELETE", "/api/v1/supervision", SUPERVISOR),
     // For agents as well, but only with a call of their own.
     route("POST", "/api/v1/calls/{id}/hangup", SUPERVISOR),
     route("GET", "/api/v1/call-records", SUPERVISOR),

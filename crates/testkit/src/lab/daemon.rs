@@ -21,7 +21,8 @@ use super::{Asterisk, client::Client};
 /// runs PostgreSQL could not enter.
 const DATA: &str = "/var/tmp/strowger-lab";
 
-const HTTP: &str = "127.0.0.1:3901";
+/// Where the daemon under test serves its API.
+pub(super) const HTTP: &str = "127.0.0.1:3901";
 
 /// Where the daemon under test answers FastAGI.
 pub(super) const AGI: &str = "127.0.0.1:4573";

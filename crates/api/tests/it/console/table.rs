@@ -3,6 +3,7 @@
 //! Each area has its rows in a file of its own, and a test that runs them in order.
 
 mod centre;
+mod live;
 mod outbound;
 
 use axum::http::Method;
