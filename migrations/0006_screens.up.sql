@@ -86,12 +86,25 @@ SELECT 'user', u.id, lower(u.last_name || ' ' || u.first_name), json_build_objec
     'id', u.id, 'loginId', u.login_id, 'firstName', u.first_name, 'lastName', u.last_name, 'email', u.email,
     'role', CASE u.role WHEN 'agent' THEN 'Agent' WHEN 'supervisor' THEN 'Superviseur'
         WHEN 'administrator' THEN 'Administrateur' ELSE 'SuperAdmin' END,
-    'isActive', u.is_active, 'siteId', u.site_id, 'agentProfileId', NULL,
+    'isActive', u.is_active, 'siteId', u.site_id, 'agentProfileId', u.agent_profile_id,
     'mobileNumber', u.mobile_number, 'useMobileAsStation', u.use_mobile_as_station,
-    'profilePictureUrl', NULL, 'planningEnabled', false,
+    -- Everybody's pictures of megabytes would make the list a hundred times as long.
+    'profilePictureUrl', (SELECT p.url FROM user_pictures p WHERE p.user_id = u.id AND length(p.url) <= 20000),
+    'planningEnabled', u.planning_enabled,
     'campaignIds', ARRAY(SELECT a.campaign_id FROM campaign_agents a WHERE a.user_id = u.id ORDER BY a.campaign_id),
     'createdAt', iso_instant(u.created_at), 'updatedAt', iso_instant(u.updated_at))::text
-FROM users u;
+FROM users u
+UNION ALL
+SELECT 'user-group', g.id, lower(g.name), json_build_object(
+    'id', g.id, 'name', g.name,
+    'memberIds', ARRAY(SELECT m.user_id FROM user_group_members m WHERE m.group_id = g.id ORDER BY m.user_id),
+    'createdAt', iso_instant(g.created_at), 'updatedAt', iso_instant(g.updated_at))::text
+FROM user_groups g
+UNION ALL
+SELECT 'agent-profile', id, lower(name), json_build_object(
+    'id', id, 'name', name, 'callControlsConfig', call_controls,
+    'createdAt', iso_instant(created_at), 'updatedAt', iso_instant(updated_at))::text
+FROM agent_profiles;
 
 -- What happened, to be read newest first. The number of the customer is that which we called,
 -- or which called us, and never null: the console looks into it.

@@ -272,9 +272,14 @@ async fn set_up(app: &App, user: &User, heads: &[CampaignHead], out: &mut Out) -
         scripts_of(app, heads).await?
     };
     out.list("savedScripts", scripts).await?;
-    // Filled once groups and profiles are kept.
-    out.list("userGroups", JsonPage::default()).await?;
-    out.list("agentProfiles", JsonPage::default()).await
+    let groups = if sees_all {
+        store.screens(Screen::UserGroup, MAX_THINGS).await?
+    } else {
+        JsonPage::default()
+    };
+    out.list("userGroups", groups).await?;
+    let profiles = store.screens(Screen::AgentProfile, MAX_THINGS).await?;
+    out.list("agentProfiles", profiles).await
 }
 
 /// The scripts of these campaigns.

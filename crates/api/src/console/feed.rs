@@ -40,9 +40,9 @@ pub(crate) async fn view(app: &App, kind: Kind, id: &str) -> Answer<View> {
         Kind::Trunk => Screen::Trunk,
         Kind::Did => Screen::Did,
         Kind::Campaign => return campaign(app, id).await,
-        Kind::Group | Kind::AgentProfile | Kind::Planning | Kind::Users => {
-            return Ok(View::ReadAnew);
-        }
+        Kind::Group => Screen::UserGroup,
+        Kind::AgentProfile => Screen::AgentProfile,
+        Kind::Planning | Kind::Users => return Ok(View::ReadAnew),
     };
     let line = app.api.store.screen(screen, id).await?;
     Ok(line.map_or(View::Gone, View::Is))

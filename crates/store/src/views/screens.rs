@@ -26,11 +26,15 @@ pub enum Screen {
     Flow,
     /// A user, without the password.
     User,
+    /// A group of users with its members.
+    UserGroup,
+    /// A profile of call controls.
+    AgentProfile,
 }
 
 impl Screen {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::ActivityType,
         Self::Script,
         Self::Qualification,
@@ -41,6 +45,8 @@ impl Screen {
         Self::MediaFile,
         Self::Flow,
         Self::User,
+        Self::UserGroup,
+        Self::AgentProfile,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -55,6 +61,8 @@ impl Screen {
             Self::MediaFile => "media-file",
             Self::Flow => "flow",
             Self::User => "user",
+            Self::UserGroup => "user-group",
+            Self::AgentProfile => "agent-profile",
         }
     }
 }
