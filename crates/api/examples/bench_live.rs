@@ -28,6 +28,7 @@ use serde_json::json;
 use strowger_api::{ApiSettings, ApiState, Auth, AuthSettings, ExchangeStatus, exchange_channel};
 use strowger_core::{
     agent::{AgentState, LegMode},
+    compliance::Packs,
     ids::{AgentSessionId, UserId},
     live::{AgentView, Change},
     permission::Role,
@@ -127,6 +128,7 @@ fn state(store: &Store, hub: &Hub, auth: &Auth) -> ApiState {
         ids: Arc::new(Uuid::now_v7),
         settings,
         metrics: Arc::new(String::new),
+        packs: Arc::new(Packs::built_in().expect("the packs of the program are valid")),
         status: Arc::new(ExchangeStatus::default),
         devices: Arc::new(|_, _| Box::pin(std::future::ready(None))),
         shutdown: tokio_util::sync::CancellationToken::new(),

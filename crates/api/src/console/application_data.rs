@@ -21,11 +21,8 @@ use axum::{
 use futures_util::{Stream, StreamExt as _, stream};
 use serde_json::{Value, json};
 use strowger_core::{
-    call::{Direction, Phase},
     ids::{CampaignId, UserId},
-    live::CallView,
     permission::{Permission, Role},
-    time::Timestamp,
 };
 use strowger_store::{
     users::User,
@@ -67,6 +64,8 @@ async fn application_data(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let tag = tag(&app, &caller.user).await?;
+    // Also after a 304: the console asked because it came anew, and what agents do is not in it.
+    app.console.data_served(&caller.user.id, caller.user.role);
     let known = headers
         .get(header::IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok());
@@ -313,45 +312,12 @@ async fn history(app: &App, user: &User, out: &mut Out) -> Result<(), Stop> {
     out.list("contactNotes", notes.await?).await?;
     let callbacks = store.callbacks_json(only(Permission::RunCampaigns), MAX_HISTORY);
     out.list("personalCallbacks", callbacks.await?).await?;
-    let live: Vec<Value> = if user.role.may(Permission::WatchLive) {
-        let calls = app.api.hub.snapshot().calls;
-        calls
-            .iter()
-            .filter_map(|call| live_call(call, app.now()))
-            .collect()
+    let live = if user.role.may(Permission::WatchLive) {
+        app.console.active_calls(app.now())
     } else {
         Vec::new()
     };
-    out.value("activeCalls", &Value::Array(live)).await
-}
-
-/// A call that goes on, for the board of calls.
-pub(crate) fn live_call(call: &CallView, now: Timestamp) -> Option<Value> {
-    let status = match call.phase {
-        Phase::Bridged => "active",
-        Phase::Restored
-        | Phase::Dialing
-        | Phase::Ringing
-        | Phase::Answered
-        | Phase::Flow
-        | Phase::Waiting
-        | Phase::Connecting
-        | Phase::Message => "queued",
-        Phase::Ending => return None,
-    };
-    let (ours, theirs) = (
-        call.did.clone().unwrap_or_default(),
-        call.number.clone().unwrap_or_default(),
-    );
-    let (from, to) = match call.direction {
-        Direction::Inbound => (theirs, ours),
-        Direction::Outbound => (ours, theirs),
-    };
-    Some(json!({
-        "id": call.id, "callId": call.id, "from": from, "to": to, "agentId": call.agent_id,
-        "campaignId": call.campaign_id, "status": status,
-        "duration": now.duration_since(call.started_at).as_secs().max(0),
-    }))
+    out.value("activeCalls", &json!(live)).await
 }
 
 /// How the system is set: all see how the console looks, super administrators the rest.

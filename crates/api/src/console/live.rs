@@ -141,7 +141,6 @@ impl Live {
     }
 
     /// The calls that the board of calls shows now, for the records of a console that begins.
-    #[expect(dead_code, reason = "for the route that serves the records")]
     pub(crate) fn active_calls(&self, now: Timestamp) -> Vec<ActiveCall> {
         let calls = self.hub.snapshot().calls;
         calls
@@ -151,7 +150,6 @@ impl Live {
     }
 
     /// Somebody read the records of the console: the live states follow.
-    #[expect(dead_code, reason = "for the route that serves the records")]
     pub(crate) fn data_served(&self, user: &UserId, role: Role) {
         let (hub, batches) = (self.hub.clone(), self.batches.clone());
         let user = user.clone();
