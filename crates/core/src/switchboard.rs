@@ -357,8 +357,17 @@ struct Campaign {
     used_up: bool,
     /// Its list is being looked at, because nobody is there to ask for contacts.
     looking: bool,
-    /// Contacts given back after failures of the carrier, and how often in a row.
-    given_back: BTreeMap<ContactId, u8>,
+    /// Contacts given back after failures of a carrier.
+    given_back: BTreeMap<ContactId, GivenBack>,
+}
+
+/// What is remembered of a contact that was given back after a failure of a carrier.
+#[derive(Debug, Clone)]
+struct GivenBack {
+    /// How often in a row.
+    times: u8,
+    /// The trunk that failed last.
+    trunk: TrunkId,
 }
 
 impl Campaign {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Switchboard, Trunk};
+use super::{Action, GivenBack, Switchboard, Trunk};
 use crate::{
     breaker::{self, Breaker, LineTells, Takes},
     call::{AttemptFacts, Call},
@@ -148,13 +148,14 @@ impl Switchboard {
         let given_back = self
             .campaigns
             .get(&facts.campaign)
-            .and_then(|campaign| campaign.given_back.get(&facts.contact).copied())
-            .unwrap_or(0);
+            .and_then(|campaign| campaign.given_back.get(&facts.contact));
+        let failed_here = given_back.is_some_and(|before| before.trunk == facts.trunk);
+        let given_back = given_back.map_or(0, |before| before.times);
         let trunk = self.trunks.get(&facts.trunk);
         let was_probe = trunk.is_some_and(|trunk| trunk.breaker.is_probe(facts.attempt));
         let failed = tells == LineTells::Fails;
         // The same number again and again says little about the trunk.
-        let told = if failed && given_back > 0 && !was_probe {
+        let told = if failed && failed_here && !was_probe {
             LineTells::Nothing
         } else {
             tells
@@ -182,8 +183,11 @@ impl Switchboard {
             now,
         );
         if becomes == AfterAttempt::GiveBack {
-            let times = given_back.saturating_add(1);
-            campaign.given_back.insert(facts.contact.clone(), times);
+            let now_known = GivenBack {
+                times: given_back.saturating_add(1),
+                trunk: facts.trunk.clone(),
+            };
+            campaign.given_back.insert(facts.contact.clone(), now_known);
         } else {
             campaign.given_back.remove(&facts.contact);
         }

@@ -11,7 +11,7 @@ use crate::{
     ids::AttemptId,
     live::{CampaignView, Change, TrunkState, WaitsFor},
     retry::AfterAttempt,
-    switchboard::{Action, Command, Input},
+    switchboard::{Action, Command, Input, NewAttempt},
     telephony::{ChannelId, Event, OriginateFailure},
 };
 
@@ -244,6 +244,52 @@ fn a_contact_that_the_carrier_failed_is_given_back_uncounted_but_not_for_ever() 
         [TrunkState::Working],
         "one number is no reason to rest it"
     );
+}
+
+#[test]
+fn contacts_that_one_trunk_failed_tell_of_the_next_one_too() {
+    let mut lab = with_agents(two_trunks(), 0, 5);
+    lab.store_answers = false;
+    lab.command(Command::Start {
+        campaign: campaign_id(CAMPAIGN),
+        epoch: 2,
+    });
+    for trunk in 0..2u128 {
+        lab.command(Command::ContactsAdded(campaign_id(CAMPAIGN)));
+        lab.pass(1_000);
+        // The whole list: the same five each time.
+        let attempts: Vec<_> = (1..=5)
+            .map(|contact| NewAttempt {
+                contact: new_attempt(contact, 1).contact,
+                ..new_attempt(100 * (trunk + 1) + contact, 1)
+            })
+            .collect();
+        lab.input(Input::Claimed {
+            campaign: campaign_id(CAMPAIGN),
+            asked: 5,
+            attempts: attempts.clone(),
+            next_due: None,
+        });
+        for line in attempts {
+            refused_by_carrier(&mut lab, line.attempt);
+        }
+        // What was asked for after the first of them brings nobody else.
+        let asked = *lab.claims().last().unwrap();
+        lab.input(Input::Claimed {
+            campaign: campaign_id(CAMPAIGN),
+            asked,
+            attempts: Vec::new(),
+            next_due: None,
+        });
+    }
+    assert_eq!((through(&lab, "carrier"), through(&lab, "backup")), (5, 5));
+    for trunk in ["trk_1", "trk_2"] {
+        assert_eq!(
+            states(&lab, trunk).last(),
+            Some(&TrunkState::Resting),
+            "{trunk}"
+        );
+    }
 }
 
 #[test]
