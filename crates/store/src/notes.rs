@@ -1,5 +1,6 @@
 //! What agents note about contacts.
 
+use serde_json::json;
 use strowger_core::{
     ids::{CampaignId, ContactId, UserId},
     time::Timestamp,
@@ -60,6 +61,7 @@ impl Store {
     /// # Errors
     /// [`Error::Missing`] when there is no such contact.
     pub async fn add_note(&self, note: &Note) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "INSERT INTO contact_notes (id, contact_id, campaign_id, agent_id, note, created_at)
              VALUES ($1, $2, $3, $4, $5, $6)",
@@ -70,9 +72,13 @@ impl Store {
             note.note,
             utc(note.created_at)
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(|error| Error::on_insert(error, "id", "contact"))?;
+        let noted = json!({ "note_id": note.id });
+        self.note(&mut tx, "contact.note-added", note.contact.as_str(), &noted)
+            .await?;
+        tx.commit().await?;
         Ok(())
     }
 

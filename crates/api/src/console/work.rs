@@ -254,7 +254,7 @@ async fn end_callback(
         "cancelled" => false,
         _ => return Err(Problem::field("status", "it is completed or cancelled").into()),
     };
-    let callback = callbacks::end(&app, &caller, id, is_kept).await?;
+    let (callback, _) = callbacks::end(&app, &caller, id, is_kept).await?;
     let card = app.api.store.card(&callback.contact, app.now()).await?;
     let (name, region) = card.map_or_else(
         || (String::new(), "FR".to_owned()),

@@ -178,6 +178,7 @@ pub(crate) async fn create(
     Body(body): Body<CallbackBody>,
 ) -> Result<(StatusCode, Json<Data<CallbackView>>), Problem> {
     let mut check = Check::default();
+    when(&mut check, body.due_at, app.now());
     let other = body
         .agent_id
         .as_ref()
@@ -185,6 +186,7 @@ pub(crate) async fn create(
     if other && !supervises(caller.user.role) {
         check.wrong("agent_id", "only supervisors promise calls of other agents");
     }
+    check.text("note", &body.note, 2_000);
     check.done()?;
     let new = NewCallback {
         id: CallbackId(app.new_id()),
@@ -214,13 +216,18 @@ pub(crate) async fn promise(
     callback.ok_or_else(Problem::internal)
 }
 
-/// Ends a promise that is pending: it was kept, or is taken back.
+fn not_pending() -> Problem {
+    Problem::conflict("the callback is not pending any more")
+}
+
+/// Ends a promise that is pending: it was kept, or is taken back. Also says whether it was
+/// pending still: one that ended so before is no error.
 pub(crate) async fn end(
     app: &App,
     caller: &May<WorkAsAgent>,
     id: CallbackId,
     is_kept: bool,
-) -> Result<Callback, Problem> {
+) -> Result<(Callback, bool), Problem> {
     find(app, caller, id).await?;
     let store = caller.store(app);
     let done = if is_kept {
@@ -229,11 +236,10 @@ pub(crate) async fn end(
         store.cancel_callback(id, app.now()).await?
     };
     let callback = find(app, caller, id).await?;
-    // Said again, it is no error.
     if done || callback.state == if is_kept { "done" } else { "cancelled" } {
-        Ok(callback)
+        Ok((callback, done))
     } else {
-        Err(Problem::conflict("the callback is not pending any more"))
+        Err(not_pending())
     }
 }
 
@@ -289,7 +295,7 @@ pub(crate) async fn change(
         .change_callback(id, &change, app.now())
         .await?
     {
-        return Err(Problem::conflict("the callback is not pending any more"));
+        return Err(not_pending());
     }
     let callback = find(&app, &caller, id).await?;
     Ok(Data::of(callback.into()))
@@ -309,6 +315,10 @@ pub(crate) async fn cancel(
     State(app): State<Shared>,
     Path(id): Path<CallbackId>,
 ) -> Result<Json<Done>, Problem> {
-    end(&app, &caller, id, false).await?;
-    Ok(Done::ok())
+    let (_, was_pending) = end(&app, &caller, id, false).await?;
+    if was_pending {
+        Ok(Done::ok())
+    } else {
+        Err(not_pending())
+    }
 }

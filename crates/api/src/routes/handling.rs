@@ -81,7 +81,8 @@ pub(crate) async fn conclude(
         relaunch_at,
         by: user.id.clone(),
     };
-    let done = app.api.store.qualify_contact(&outcome, now).await;
+    let store = app.api.store.by(&user.id, now);
+    let done = store.qualify_contact(&outcome, now).await;
     let (qualification, campaign) = done.map_err(|error| match error {
         NotQualified::Store(error) => error.into(),
         NotQualified::NoCall => Problem::not_found(format!("there is no contact {id}")),
@@ -126,7 +127,8 @@ pub(crate) async fn note(
         note: text,
         created_at: app.now(),
     };
-    app.api.store.add_note(&note).await?;
+    let store = app.api.store.by(&user.id, app.now());
+    store.add_note(&note).await?;
     Ok(note)
 }
 

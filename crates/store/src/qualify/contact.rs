@@ -144,6 +144,9 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        let noted = json!({ "qualification_id": qualification });
+        self.note(&mut tx, "contact.qualified", contact, &noted)
+            .await?;
         tx.commit().await?;
         Ok((qualification, campaign))
     }

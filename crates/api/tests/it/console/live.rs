@@ -255,7 +255,7 @@ async fn a_supervisor_pauses_an_agent_and_throws_them_out() {
     };
     assert_eq!(u16::from(closed.code), 4001);
     assert_eq!(app.hub.agent(&UserId::new("usr_agent").unwrap()), None);
-    let audit = app.get(Role::SuperAdministrator, "/api/v1/audit").await;
+    let audit = app.get(Role::SuperAdministrator, "/api/v1/audit-log").await;
     let noted: Vec<_> = audit.body["data"].as_array().unwrap().iter().collect();
     let noted: Vec<_> = noted
         .iter()
