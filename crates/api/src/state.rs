@@ -128,7 +128,7 @@ impl ApiSettings {
             open_metrics_on_loopback: false,
             trusted_proxies: Vec::new(),
             outside_trunk: None,
-            console_grace: Duration::from_secs(60),
+            console_grace: Duration::from_mins(1),
             front: None,
         }
     }
@@ -180,7 +180,8 @@ pub(crate) struct App {
     /// The logins that ended just now.
     ended_logins: broadcast::Sender<SessionEnded>,
     runs: Runs,
-    work: TaskTracker,
+    /// Where what goes on without a request runs.
+    pub(crate) tasks: TaskTracker,
 }
 
 /// One change of the run of a campaign at a time: what is stored and what the switchboard is
@@ -239,7 +240,7 @@ impl App {
             changed_users: broadcast::channel(64).0,
             ended_logins: broadcast::channel(64).0,
             runs: Runs(std::array::from_fn(|_| Arc::default())),
-            work: TaskTracker::new(),
+            tasks: TaskTracker::new(),
             api,
         }
     }
@@ -295,7 +296,7 @@ impl App {
         &self,
         work: impl Future<Output = Result<T, Problem>> + Send + 'static,
     ) -> Result<T, Problem> {
-        match self.work.spawn(work.in_current_span()).await {
+        match self.tasks.spawn(work.in_current_span()).await {
             Ok(result) => result,
             Err(error) => {
                 tracing::error!(%error, "A change ended before it was done");
@@ -327,7 +328,7 @@ impl App {
 
     /// Runs something beside the requests, for as long as the daemon does.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.work.spawn(work);
+        self.tasks.spawn(work);
     }
 
     pub(crate) fn new_id(&self) -> Uuid {

@@ -60,7 +60,7 @@ impl PhoneNumber {
     pub fn dialed_in(&self, region: &str) -> String {
         let own = Region::from_str(region).ok().and_then(|region| {
             let number = PHONE_NUMBER_UTIL.parse(&*self.0, None).ok()?;
-            let country = i32::from(PHONE_NUMBER_UTIL.get_country_code_for_region(region)?);
+            let country = PHONE_NUMBER_UTIL.get_country_code_for_region(region)?;
             (country == number.country_code).then_some(number)
         });
         match own {

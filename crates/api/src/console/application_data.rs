@@ -8,6 +8,7 @@
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
     pin::pin,
+    sync::Arc,
 };
 
 use axum::{
@@ -65,7 +66,8 @@ async fn application_data(
 ) -> Answer<Response> {
     let tag = tag(&app, &caller.user).await?;
     // Also after a 304: the console asked because it came anew, and what agents do is not in it.
-    app.console.data_served(&caller.user.id, caller.user.role);
+    app.console
+        .data_served(&app.tasks, &caller.user.id, caller.user.role);
     let known = headers
         .get(header::IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok());
@@ -80,16 +82,17 @@ async fn application_data(
     // What fails here is answered as a failure; later on the answer only breaks off.
     let users = users(&app, &caller.user).await?;
     let (sender, receiver) = mpsc::channel(AHEAD);
+    let reads = Arc::clone(&app);
     let work = async move {
         let mut out = Out {
             sender,
             begun: false,
         };
-        if let Err(Stop::Failed(problem)) = write(&app, &caller.user, users, &mut out).await {
+        if let Err(Stop::Failed(problem)) = write(&reads, &caller.user, users, &mut out).await {
             let _ = out.sender.send(Err(problem)).await;
         }
     };
-    tokio::spawn(work);
+    app.tasks.spawn(work);
     let chunks = stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|chunk| (chunk, receiver))
     });

@@ -83,7 +83,8 @@ pub(crate) struct CampaignHead {
 #[serde(rename_all = "camelCase")]
 struct Day {
     /// Monday is 1.
-    day_of_week: u8,
+    #[serde(rename = "dayOfWeek")]
+    number: u8,
     active: bool,
     start_time: String,
     end_time: String,
@@ -102,7 +103,7 @@ impl CampaignHead {
         };
         let calling_start_time = edge(open().map(|day| &day.start_time).min(), "00:00");
         let calling_end_time = edge(open().map(|day| &day.end_time).max(), "23:59");
-        let calling_days = open().map(|day| day.day_of_week).collect();
+        let calling_days = open().map(|day| day.number).collect();
         // The console has one rule for all outcomes: the one that tries most.
         let longest = s.retry.0.values().max_by_key(|rule| rule.max_attempts);
         Self {
@@ -219,7 +220,7 @@ fn week(own: &OwnRules) -> Vec<Day> {
     ];
     (1..)
         .zip(days)
-        .map(|(day_of_week, day)| {
+        .map(|(number, day)| {
             let hours: Vec<String> = own.windows.as_ref().map_or_else(
                 || vec!["00:00-24:00".to_owned()],
                 |week| week.on(day).iter().map(ToString::to_string).collect(),
@@ -229,7 +230,7 @@ fn week(own: &OwnRules) -> Vec<Day> {
                 .and_then(|(first, last)| Some((first.split_once('-')?.0, last.split_once('-')?.1)))
                 .unwrap_or(("09:00", "20:00"));
             Day {
-                day_of_week,
+                number,
                 active: !hours.is_empty(),
                 start_time: start.to_owned(),
                 // Its time picker ends the day a minute early.
@@ -367,7 +368,7 @@ mod tests {
             (true, "09:00", "19:00")
         );
         assert!(!days[1].active);
-        assert_eq!((days[6].day_of_week, &*days[6].end_time), (7, "23:59"));
+        assert_eq!((days[6].number, &*days[6].end_time), (7, "23:59"));
         assert!(week(&OwnRules::default()).iter().all(|day| day.active));
     }
 }

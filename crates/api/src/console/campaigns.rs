@@ -130,7 +130,7 @@ async fn change(
     Path(path): Path<String>,
     Json(body): Json<CampaignIn>,
 ) -> Answer<Response> {
-    let id: CampaignId = id(path, "campaign")?;
+    let id: CampaignId = id(&path, "campaign")?;
     let current = campaigns::find(&app, &id).await?;
     let wanted = body.desk(app.api.store.desk(&id).await?.into())?;
     wanted.check()?;
@@ -205,7 +205,7 @@ async fn remove(
     State(app): State<Shared>,
     Path(path): Path<String>,
 ) -> Answer<StatusCode> {
-    desk::remove(&app, &caller, &id(path, "campaign")?).await?;
+    desk::remove(&app, &caller, &id(&path, "campaign")?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -221,7 +221,7 @@ async fn recycle(
     Path(path): Path<String>,
     Json(body): Json<RecycleIn>,
 ) -> Answer<axum::Json<Value>> {
-    let id: CampaignId = id(path, "campaign")?;
+    let id: CampaignId = id(&path, "campaign")?;
     campaigns::find(&app, &id).await?;
     let qualification = body
         .qualification_id
@@ -253,7 +253,7 @@ async fn past(
     State(app): State<Shared>,
     Path(path): Path<String>,
 ) -> Answer<axum::Json<Value>> {
-    let id: CampaignId = id(path, "campaign")?;
+    let id: CampaignId = id(&path, "campaign")?;
     campaigns::find(&app, &id).await?;
     Ok(axum::Json(history::of_campaign(&app, &id).await?))
 }

@@ -147,7 +147,7 @@ async fn change(
     Path(path): Path<String>,
     Json(body): Json<ContactIn>,
 ) -> Answer<axum::Json<Value>> {
-    let id: ContactId = id(path, "contact")?;
+    let id: ContactId = id(&path, "contact")?;
     let card = cards::alter(&app, &caller.user, &id, body.fields()).await?;
     Ok(axum::Json(shown(&card)))
 }

@@ -1,10 +1,6 @@
 //! Calls as the console's history shows them.
 
-use axum::{
-    Router,
-    extract::{Query, State},
-    routing::get,
-};
+use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use strowger_core::{
@@ -13,7 +9,7 @@ use strowger_core::{
 };
 use strowger_store::history::{PastCall, PastCalls};
 
-use super::{Answer, Caller, instant};
+use super::{Answer, Caller, instant, shape::Query};
 use crate::{
     guard::ReadCallRecords,
     problem::Problem,

@@ -157,7 +157,7 @@ pub(super) async fn import(
     Path(path): Path<String>,
     Json(body): Json<ImportIn>,
 ) -> Answer<axum::Json<Value>> {
-    let campaign: CampaignId = id(path, "campaign")?;
+    let campaign: CampaignId = id(&path, "campaign")?;
     let region = campaigns::find(&app, &campaign).await?.default_region;
     let total = body.contacts.len();
     if total > MAX_ROWS {

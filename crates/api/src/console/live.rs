@@ -23,6 +23,7 @@ use serde::Serialize;
 use strowger_core::{ids::UserId, permission::Role, time::Timestamp};
 use strowger_realtime::Hub;
 use tokio::sync::broadcast;
+use tokio_util::task::TaskTracker;
 
 use self::{board::ActiveCall, presence::Presence};
 pub(crate) use self::{presence::end as log_out, socket::connect};
@@ -150,10 +151,10 @@ impl Live {
     }
 
     /// Somebody read the records of the console: the live states follow.
-    pub(crate) fn data_served(&self, user: &UserId, role: Role) {
+    pub(crate) fn data_served(&self, tasks: &TaskTracker, user: &UserId, role: Role) {
         let (hub, batches) = (self.hub.clone(), self.batches.clone());
         let user = user.clone();
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             tokio::time::sleep(AFTER_DATA).await;
             let frames = board::states_for(&hub.agents(), &user, role);
             if !frames.is_empty() {

@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
     routing::{get, post, put},
 };
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use strowger_core::{ids::UserId, time::Timestamp};
 
-use super::{Answer, Caller, Json, instant};
+use super::{Answer, Caller, Json, instant, shape::Query};
 use crate::{
     guard::{ManageAgents, ManageUsers, WorkAsAgent},
     problem::Problem,

@@ -143,7 +143,7 @@ pub(crate) async fn shown(
 }
 
 /// An id of the path. One that no such thing can have names none.
-pub(crate) fn id<T: std::str::FromStr>(text: String, what: &str) -> Answer<T> {
+pub(crate) fn id<T: std::str::FromStr>(text: &str, what: &str) -> Answer<T> {
     text.parse()
         .map_err(|_| Problem::not_found(format!("there is no such {what}")).into())
 }

@@ -98,8 +98,8 @@ async fn originate(
             .ok_or_else(|| Problem::field(field, "is missing"))
     };
     let destination = given(body.destination, "destination")?;
-    let contact: ContactId = id(given(body.contact_id, "contactId")?, "contact")?;
-    let campaign: CampaignId = id(given(body.campaign_id, "campaignId")?, "campaign")?;
+    let contact: ContactId = id(&given(body.contact_id, "contactId")?, "contact")?;
+    let campaign: CampaignId = id(&given(body.campaign_id, "campaignId")?, "campaign")?;
     cards::find(&app, &caller.user, &contact).await?;
     asked::call(
         &app,
@@ -119,7 +119,7 @@ async fn lock(
     State(app): State<Shared>,
     Path(path): Path<String>,
 ) -> Answer<axum::Json<Value>> {
-    let id: ContactId = id(path, "contact")?;
+    let id: ContactId = id(&path, "contact")?;
     match handling::lock_for(&app, &caller.user, &id).await? {
         Ok(card) => Ok(axum::Json(shown(&card))),
         Err(held) => Err(Problem::conflict(format!(
@@ -144,7 +144,7 @@ async fn qualify(
     Path(path): Path<String>,
     Json(body): Json<QualifyIn>,
 ) -> Answer<axum::Json<Value>> {
-    let contact: ContactId = id(path, "contact")?;
+    let contact: ContactId = id(&path, "contact")?;
     let qualification: QualificationId = body
         .qualification_id
         .parse()
@@ -180,7 +180,7 @@ async fn schedule_callback(
     Path(path): Path<String>,
     Json(body): Json<CallbackIn>,
 ) -> Answer<(StatusCode, axum::Json<Value>)> {
-    let contact: ContactId = id(path, "contact")?;
+    let contact: ContactId = id(&path, "contact")?;
     let card = cards::find(&app, &caller.user, &contact).await?;
     let number = body
         .contact_number
@@ -219,7 +219,7 @@ async fn add_note(
     Path(path): Path<String>,
     Json(body): Json<NoteIn>,
 ) -> Answer<(StatusCode, axum::Json<Value>)> {
-    let contact: ContactId = id(path, "contact")?;
+    let contact: ContactId = id(&path, "contact")?;
     let note = handling::note(&app, &caller.user, &contact, body.note).await?;
     Ok((StatusCode::CREATED, axum::Json(note_shown(&note))))
 }
@@ -229,7 +229,7 @@ async fn history(
     State(app): State<Shared>,
     Path(path): Path<String>,
 ) -> Answer<axum::Json<Value>> {
-    let contact: ContactId = id(path, "contact")?;
+    let contact: ContactId = id(&path, "contact")?;
     let (calls, notes) = handling::past(&app, &caller.user, &contact).await?;
     Ok(axum::Json(json!({
         "callHistory": calls.iter().map(call_shown).collect::<Vec<_>>(),
@@ -248,7 +248,7 @@ async fn end_callback(
     Path(path): Path<String>,
     Json(body): Json<EndIn>,
 ) -> Answer<axum::Json<Value>> {
-    let id: CallbackId = id(path, "callback")?;
+    let id: CallbackId = id(&path, "callback")?;
     let is_kept = match body.status.as_str() {
         "completed" => true,
         "cancelled" => false,

@@ -175,7 +175,7 @@ impl Store {
                 Err(NotQualified::Store(error)) => return Err(error),
                 // Somebody else has it by now, or it is gone.
                 Err(error) => {
-                    tracing::info!(%attempt, %error, "A call stays without a qualification")
+                    tracing::info!(%attempt, %error, "A call stays without a qualification");
                 }
             }
         }

@@ -24,7 +24,7 @@ const AGENT: &str = "1001";
 const SUPERVISOR: &str = "1020";
 
 /// Longest wait for anything.
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_mins(1);
 
 /// Somebody at the console: its HTTP and its socket.
 struct Console {

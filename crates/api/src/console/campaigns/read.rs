@@ -19,12 +19,9 @@ pub(super) struct CampaignIn {
     pub(super) id: Option<String>,
     name: Option<String>,
     description: Option<String>,
-    #[serde(deserialize_with = "present")]
-    script_id: Option<Option<String>>,
-    #[serde(deserialize_with = "present")]
-    qualification_group_id: Option<Option<String>>,
-    #[serde(deserialize_with = "present")]
-    caller_id: Option<Option<String>>,
+    script_id: Sent,
+    qualification_group_id: Sent,
+    caller_id: Sent,
     pub(super) is_active: Option<bool>,
     dialing_mode: Option<String>,
     priority: Option<Number>,
@@ -57,8 +54,19 @@ pub(super) struct CampaignIn {
 }
 
 /// A field that may be null and may be absent, which are not the same.
-fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(from).map(Some)
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Sent {
+    /// It stays as it is.
+    #[default]
+    Absent,
+    /// It becomes this; null: nothing.
+    Is(Option<String>),
+}
+
+impl<'de> Deserialize<'de> for Sent {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Option::deserialize(from).map(Self::Is)
+    }
 }
 
 /// A number, or the text of one, as its inputs give them.
@@ -132,9 +140,10 @@ impl CampaignIn {
         }
         set(
             "caller_id",
-            self.caller_id
-                .as_ref()
-                .map(|number| json!(filled(number.as_ref()))),
+            match &self.caller_id {
+                Sent::Absent => None,
+                Sent::Is(number) => Some(json!(filled(number.as_ref()))),
+            },
         );
         set("priority", self.priority.map(|n| json!(n.whole())));
         set(
@@ -241,9 +250,9 @@ impl CampaignIn {
 
     /// How agents work at it, as it was and with what is sent.
     pub(super) fn desk(&self, before: DeskBody) -> Result<DeskBody, Problem> {
-        let id = |sent: &Option<Option<String>>, before: Option<String>| match sent {
-            Some(sent) => filled(sent.as_ref()).map(str::to_owned),
-            None => before,
+        let id = |sent: &Sent, before: Option<String>| match sent {
+            Sent::Is(sent) => filled(sent.as_ref()).map(str::to_owned),
+            Sent::Absent => before,
         };
         let group = id(
             &self.qualification_group_id,

@@ -26,7 +26,8 @@ const DAYS: [&str; 7] = [
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Day {
-    day_of_week: u8,
+    #[serde(rename = "dayOfWeek")]
+    number: u8,
     #[serde(default)]
     active: bool,
     #[serde(default)]
@@ -62,13 +63,7 @@ pub(super) fn windows(
         (Some(schedule), _) if !schedule.is_empty() => schedule
             .iter()
             .filter(|day| day.active)
-            .map(|day| {
-                (
-                    day.day_of_week,
-                    day.start_time.as_str(),
-                    day.end_time.as_str(),
-                )
-            })
+            .map(|day| (day.number, day.start_time.as_str(), day.end_time.as_str()))
             .collect(),
         (_, Some(days)) => {
             let (start, end) = start.zip(end)?;

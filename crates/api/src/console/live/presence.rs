@@ -99,8 +99,8 @@ impl Seat {
     pub(super) fn take(app: &Shared, user: &User) -> Self {
         let (first, missed) = app.console.presence.arrive(&user.id);
         if first && user.role == Role::Agent {
-            let (app, user) = (Arc::clone(app), user.clone());
-            tokio::spawn(async move {
+            let (tasks, app, user) = (&app.tasks, Arc::clone(app), user.clone());
+            tasks.spawn(async move {
                 if let Err(problem) = begin(&app, &user).await {
                     tell(&app, &user.id, problem.detail());
                 }
@@ -122,13 +122,14 @@ impl Drop for Seat {
         let Some(departure) = self.app.console.presence.leave(&self.user.id, lost) else {
             return;
         };
-        let (app, user) = (Arc::clone(&self.app), self.user.clone());
+        let (tasks, app) = (&self.app.tasks, Arc::clone(&self.app));
+        let user = self.user.clone();
         let grace = if self.for_good {
             Duration::ZERO
         } else {
             app.api.settings.console_grace
         };
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             tokio::select! {
                 // Agents stay at their stations while the daemon restarts.
                 () = app.api.shutdown.cancelled() => return,

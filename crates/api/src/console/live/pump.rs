@@ -22,12 +22,13 @@ const WANTED: usize = 1_024;
 /// Starts the tasks that feed the sockets; they end with the daemon.
 pub(super) fn start(app: &Shared) {
     let (wanted, queue) = mpsc::channel(WANTED);
-    tokio::spawn(records::run(Arc::clone(app), queue));
+    let tasks = &app.tasks;
+    tasks.spawn(records::run(Arc::clone(app), queue));
     // From before the first console is told the states: nothing that comes after is missed.
     let (changes, records) = (app.api.hub.subscribe(None), app.changes.watch());
-    tokio::spawn(records::watch(Arc::clone(app), records, wanted.clone()));
+    tasks.spawn(records::watch(Arc::clone(app), records, wanted.clone()));
     let app = Arc::clone(app);
-    tokio::spawn(async move {
+    app.tasks.clone().spawn(async move {
         let pump = Pump {
             board: Board::default(),
             frames: Vec::new(),

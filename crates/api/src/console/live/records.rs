@@ -146,7 +146,7 @@ impl Desk {
         };
         match (kind, what) {
             (Kind::Users, _) => self.want(Wanted::Everything, now),
-            (Kind::Planning, _) => planning(id),
+            (Kind::Planning, _) => planning(&id),
             (_, What::Deleted) => {
                 self.waiting.remove(&Key::Record(kind, id.clone()));
                 self.campaigns.remove(&id);
@@ -334,8 +334,8 @@ fn deleted(kind: Kind, id: &str) -> Vec<Frame> {
     vec![Frame::new(to, names(kind).2, json!({"id": id}))]
 }
 
-fn planning(agent: String) -> Vec<Frame> {
-    let to = audience(Kind::Planning, &agent);
+fn planning(agent: &str) -> Vec<Frame> {
+    let to = audience(Kind::Planning, agent);
     vec![Frame::new(to, "planningUpdated", json!({"agentId": agent}))]
 }
 
