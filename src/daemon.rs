@@ -84,6 +84,18 @@ pub async fn hash_password(login_id: &str, password: &str, least: usize) -> anyh
     Ok(auth.hash(login_id, SecretString::from(password)).await?)
 }
 
+/// What opens the secrets that the database holds; nobody logs in with it.
+///
+/// # Errors
+/// When `secrets.key` is too short or cannot be read.
+pub fn sealing(config: &Config) -> anyhow::Result<Auth> {
+    let sealing_secret = kept_secret(&config.secrets.key, config, "secrets.key")?;
+    Ok(Auth::new(&AuthSettings {
+        sealing_secret,
+        ..AuthSettings::new(SecretString::from(new_secret()))
+    })?)
+}
+
 /// The database, and the private server it runs on if there is one.
 #[derive(Debug)]
 pub struct Database {

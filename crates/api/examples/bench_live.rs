@@ -114,25 +114,26 @@ fn event_of(text: &str) -> Option<usize> {
     rest.split_once('"')?.0.parse().ok()
 }
 
-fn state(store: &Store, hub: &Hub, auth: &Auth) -> ApiState {
+fn state(store: &Store, hub: &Hub, auth: &Auth) -> Result<ApiState, Failure> {
     // Nobody commands anything: the queue is never read.
     let (exchange, _requests) = exchange_channel(1);
     let mut settings = ApiSettings::new("pbx".into());
     settings.max_streams = 100_000;
-    ApiState {
+    Ok(ApiState {
         store: store.clone(),
         hub: hub.clone(),
         exchange,
         auth: auth.clone(),
         clock: Arc::new(Timestamp::now),
         ids: Arc::new(Uuid::now_v7),
+        packs: Arc::new(Packs::built_in()?),
         settings,
         metrics: Arc::new(String::new),
         packs: Arc::new(Packs::built_in().expect("the packs of the program are valid")),
         status: Arc::new(ExchangeStatus::default),
         devices: Arc::new(|_, _| Box::pin(std::future::ready(None))),
         shutdown: tokio_util::sync::CancellationToken::new(),
-    }
+    })
 }
 
 /// A console that connects and never reads.
@@ -180,7 +181,7 @@ async fn main() -> Result<(), Failure> {
     store.open_login(&login, false).await?;
     let token = auth.issue(&supervisor, session, now, Uuid::nil())?.text;
     let hub = Hub::new("bench".to_owned());
-    let router = strowger_api::router(state(store, &hub, &auth));
+    let router = strowger_api::router(state(store, &hub, &auth)?);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let service = router.into_make_service_with_connect_info::<SocketAddr>();

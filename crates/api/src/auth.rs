@@ -9,7 +9,7 @@ mod totp;
 use std::{collections::HashSet, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
-use strowger_core::time::Timestamp;
+use strowger_core::{ids::TrunkId, time::Timestamp};
 use strowger_store::{mfa::Factor, users::User};
 use uuid::Uuid;
 
@@ -106,6 +106,7 @@ struct Inner {
     attempts: Attempts,
     turns: Turns,
     sealer: Sealer,
+    trunk_sealer: Sealer,
     min_password_len: usize,
     refresh_lifetime: Duration,
     single_session: bool,
@@ -138,6 +139,7 @@ impl Auth {
         Ok(Self(Arc::new(Inner {
             tokens: Tokens::new(&settings.keys, settings.lifetime),
             sealer: Sealer::new(sealing, b"mfa")?,
+            trunk_sealer: Sealer::new(sealing, b"trunk")?,
             refresh_lifetime: settings.refresh_lifetime.max(settings.lifetime),
             single_session: settings.single_session,
             attempts: Attempts::default(),
@@ -255,6 +257,29 @@ impl Auth {
             address: totp::address(&user.login_id, &text),
             secret: text,
         })
+    }
+
+    /// Seals the password of a trunk, as the database keeps it.
+    ///
+    /// # Errors
+    /// [`CryptoError`] when the system has no random bytes.
+    pub fn seal_trunk(
+        &self,
+        trunk: &TrunkId,
+        password: &SecretString,
+    ) -> Result<Vec<u8>, CryptoError> {
+        let password = password.expose_secret().as_bytes();
+        self.0.trunk_sealer.seal(trunk.as_str(), password)
+    }
+
+    /// Opens what [`Auth::seal_trunk`] sealed for the same trunk.
+    ///
+    /// # Errors
+    /// [`CryptoError`] when it was sealed with another key or for another trunk.
+    pub fn open_trunk(&self, trunk: &TrunkId, sealed: &[u8]) -> Result<SecretString, CryptoError> {
+        let password = self.0.trunk_sealer.open(trunk.as_str(), sealed)?;
+        let password = String::from_utf8(password).map_err(|_| CryptoError)?;
+        Ok(password.into())
     }
 
     /// The time step of a code that is right and not used up.

@@ -5,6 +5,7 @@
 //! reads that shape, calls what `/api/v1` calls, and writes that shape. No rule lives here.
 
 mod activity_types;
+mod agent_profiles;
 mod appearance;
 mod application_data;
 mod auth;
@@ -22,7 +23,10 @@ mod planning;
 mod qualifications;
 mod scripts;
 mod shape;
+mod sites;
 mod supervisor;
+mod trunks;
+mod user_groups;
 mod users;
 mod work;
 
@@ -72,11 +76,15 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/api/users/me/picture", put(users::set_picture))
         .route("/api/users/{id}", put(users::change))
         .route("/api/users/{id}", delete(users::remove))
+        .merge(user_groups::router())
+        .merge(agent_profiles::router())
+        .merge(sites::router())
         .merge(activity_types::router())
         .merge(scripts::router())
         .merge(qualifications::router())
         .merge(flows::router())
         .merge(dids::router())
+        .merge(trunks::router())
         .merge(campaigns::router())
         .merge(contacts::router())
         .merge(history::router())

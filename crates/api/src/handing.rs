@@ -36,6 +36,7 @@ use crate::{
     changes::Kind,
     exchange::ExchangeError,
     problem::Problem,
+    routes::users::leave_station,
     state::{App, Shared},
 };
 
@@ -114,6 +115,11 @@ impl Desks {
             agent: agent.clone(),
             wake,
         })
+    }
+
+    /// Has what an agent holds given back when they leave their station, see [`Desks::gone`].
+    fn keep_seat(&self, agent: &UserId) {
+        self.state().seats.entry(agent.clone()).or_default();
     }
 
     fn wake_all(&self) {
@@ -262,7 +268,7 @@ fn look_at(app: &Shared, change: &str) {
                 let app_too = Arc::clone(app);
                 app.spawn(async move {
                     if let Err(problem) = leave(&app_too, &agent).await {
-                        tracing::warn!(%agent, problem = problem.detail(), "Contacts of an agent who left stay theirs until their time is over");
+                        still_theirs(&agent, &problem);
                     }
                 });
             }
@@ -457,10 +463,33 @@ async fn hold(app: &App, agent: &UserId, contact: &ContactId) -> Result<Option<C
     }
 }
 
+/// An agent logs out of the console: they leave their station, and give back what they hold. Who
+/// is in a call does so when it is over.
+pub(crate) async fn log_out(app: &Shared, agent: &UserId) {
+    let in_call = || {
+        let view = app.api.hub.agent(agent);
+        view.is_some_and(|view| view.call_id.is_some())
+    };
+    if in_call() {
+        watch(app);
+        app.desks.keep_seat(agent);
+    }
+    leave_station(app, agent).await;
+    if in_call() {
+        return;
+    }
+    if let Err(problem) = leave(app, agent).await {
+        still_theirs(agent, &problem);
+    }
+}
+
+fn still_theirs(agent: &UserId, problem: &Problem) {
+    tracing::warn!(%agent, problem = problem.detail(), "Contacts of an agent who left stay theirs until their time is over");
+}
+
 /// An agent leaves: the call that they owe an answer for is qualified as not qualified, what
-/// they hold is given free. Done by itself when they leave their station; to be called as well when
-/// they log out of the console without one.
-pub(crate) async fn leave(app: &App, agent: &UserId) -> Result<(), Problem> {
+/// they hold is given free.
+async fn leave(app: &App, agent: &UserId) -> Result<(), Problem> {
     let since = Timestamp::from_millisecond(app.now().as_millisecond() - OWED_MS)
         .unwrap_or(Timestamp::UNIX_EPOCH);
     let campaigns = app

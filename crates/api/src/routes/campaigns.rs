@@ -206,6 +206,20 @@ pub(crate) async fn apply(
     Ok(campaign)
 }
 
+/// Tells the switchboard what a campaign is set to, as something that it refers to is different.
+pub(crate) async fn tell_again(app: &Shared, id: &CampaignId) -> Result<(), Problem> {
+    let (shared, campaign) = (Arc::clone(app), id.clone());
+    let work = async move {
+        // It may have been deleted since.
+        let Some(campaign) = shared.api.store.campaign(&campaign).await? else {
+            return Ok(());
+        };
+        let configure = Command::Configure(Box::new(campaign.settings));
+        Ok(shared.api.exchange.send(configure).await?)
+    };
+    app.run(id, work).await
+}
+
 /// Set the agents of a campaign
 ///
 /// It takes effect at once; a call in progress is not touched.

@@ -196,6 +196,29 @@ async fn people_and_numbers(scene: &mut Scene) {
     scene
         .write(Administrator, "POST", "/api/v1/trunks", "", trunk)
         .await;
+    let sealed = json!({"login": "33199", "password": PASSWORD});
+    scene
+        .write(
+            Administrator,
+            "PATCH",
+            "/api/v1/trunks/{id}",
+            "trk_1",
+            sealed,
+        )
+        .await;
+    let spare = json!({"id": "trk_2", "name": "Spare", "endpoint": "spare", "password": PASSWORD});
+    scene
+        .write(Administrator, "POST", "/api/v1/trunks", "", spare)
+        .await;
+    scene
+        .write(
+            Administrator,
+            "DELETE",
+            "/api/v1/trunks/{id}",
+            "trk_2",
+            Value::Null,
+        )
+        .await;
     scene
         .write(Administrator, "POST", "/api/v1/caller-id-pools", "", pool)
         .await;

@@ -75,6 +75,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route("PUT", "/api/v1/users/me/password", AGENT),
     route("GET", "/api/v1/trunks", ADMINISTRATOR),
     route("POST", "/api/v1/trunks", ADMINISTRATOR),
+    route("PATCH", "/api/v1/trunks/{id}", ADMINISTRATOR),
+    route("DELETE", "/api/v1/trunks/{id}", ADMINISTRATOR),
     route("GET", "/api/v1/campaigns", SUPERVISOR),
     route("POST", "/api/v1/campaigns", ADMINISTRATOR),
     route("GET", "/api/v1/campaigns/{id}", SUPERVISOR),

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use axum::http::Method;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use strowger_core::{
@@ -366,4 +367,95 @@ async fn a_console_that_never_reads_is_dropped_and_slows_nobody() {
     };
     drop(third);
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+}
+
+#[tokio::test]
+async fn changes_to_groups_profiles_and_sites_reach_whom_they_are_for() {
+    let (app, address) = served(Duration::from_secs(60), 100).await;
+    let role = Role::Administrator;
+    let mut supervisor = Console::open(address, &app.token(Role::Supervisor).await).await;
+    let mut agent = Console::open(address, &app.token(Role::Agent).await).await;
+    agent.sees("En Pause").await;
+
+    let group = json!({"id": "ug-1", "name": "Evening", "memberIds": ["usr_agent"]});
+    let added = app.post(role, "/api/user-groups", group).await;
+    assert_eq!(supervisor.hear("newGroup").await, added.body);
+    let group = json!({"name": "Morning", "member_ids": []});
+    app.put(role, "/api/v1/user-groups/ug-1", group).await;
+    let changed = supervisor.hear("updateGroup").await;
+    assert_eq!(
+        (&changed["name"], &changed["memberIds"]),
+        (&json!("Morning"), &json!([]))
+    );
+    let path = "/api/user-groups/ug-1";
+    app.call(Some(role), Method::DELETE, path, None).await;
+    assert_eq!(supervisor.hear("deleteGroup").await, json!({"id": "ug-1"}));
+
+    let profile = json!({"id": "profile-1", "name": "Desk", "callControlsConfig": {"hold": true}});
+    let added = app.post(role, "/api/agent-profiles", profile).await;
+    assert_eq!(supervisor.hear("newAgentProfile").await, added.body);
+    let site = json!({"id": "site-1", "name": "Paris", "physicalExtensions": []});
+    let added = app.post(role, "/api/sites", site).await;
+    assert_eq!(supervisor.hear("newSite").await, added.body);
+    // The console has no handler for trunks: supervisors read everything anew.
+    let trunk =
+        json!({"id": "trunk-1", "name": "Carrier", "domain": "192.0.2.1", "authType": "ip"});
+    let added = app.post(role, "/api/trunks", trunk).await;
+    let (mut told, mut reloaded) = (None, false);
+    while told.is_none() || !reloaded {
+        let mut message = supervisor.next().await;
+        match message["type"].as_str().unwrap() {
+            "newTrunk" => told = Some(message["payload"].take()),
+            "usersBulkUpdate" => reloaded = true,
+            _ => {}
+        }
+    }
+    assert_eq!(told.unwrap(), added.body);
+    // Agents have some of these only: they are not told, and read theirs anew.
+    loop {
+        let message = agent.next().await;
+        assert_ne!(message["type"], "newGroup");
+        assert_ne!(message["type"], "newAgentProfile");
+        if message["type"] == "usersBulkUpdate" {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_saved_user_reaches_supervisors_with_the_groups_that_changed() {
+    let (app, address) = served(Duration::from_secs(60), 100).await;
+    let role = Role::Administrator;
+    let group = json!({"id": "ug-1", "name": "Evening", "memberIds": []});
+    app.post(role, "/api/user-groups", group).await;
+    let mut supervisor = Console::open(address, &app.token(Role::Supervisor).await).await;
+    let user = json!({"id": "new-1", "loginId": "1003", "firstName": "Ada", "lastName": "L", "role": "Agent",
+        "password": "correct horse battery", "groupIds": ["ug-1"], "campaignIds": []});
+    let added = app.post(role, "/api/users", user.clone()).await;
+    assert_eq!(added.status, 201, "{}", added.text);
+    let (mut new, mut members) = (None, None);
+    while new.is_none() || members.is_none() {
+        let mut message = supervisor.next().await;
+        match message["type"].as_str().unwrap() {
+            "newUser" => new = Some(message["payload"].take()),
+            "updateGroup" => members = Some(message["payload"]["memberIds"].take()),
+            _ => {}
+        }
+    }
+    assert_eq!(new.unwrap()["loginId"], "1003");
+    assert_eq!(members.unwrap(), json!(["new-1"]));
+    let mut changed = user;
+    changed["isActive"] = json!(false);
+    changed["groupIds"] = json!([]);
+    app.put(role, "/api/users/new-1", changed).await;
+    assert_eq!(supervisor.hear("updateUser").await["isActive"], false);
+    app.call(Some(role), Method::DELETE, "/api/users/new-1", None)
+        .await;
+    assert_eq!(supervisor.hear("deleteUser").await, json!({"id": "new-1"}));
+    let many = json!({"users": [
+        {"id": "new-2", "loginId": "1004", "role": "Agent"}, {"id": "new-3", "loginId": "1005", "role": "Agent"}
+    ]});
+    let added = app.post(role, "/api/users/bulk", many).await;
+    assert_eq!(added.status, 201, "{}", added.text);
+    supervisor.hear("usersBulkUpdate").await;
 }

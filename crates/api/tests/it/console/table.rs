@@ -5,6 +5,7 @@
 mod centre;
 mod live;
 mod outbound;
+mod people;
 
 use axum::http::Method;
 use serde_json::Value;

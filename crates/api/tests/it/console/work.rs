@@ -111,6 +111,37 @@ async fn a_contact_that_one_agent_has_is_refused_to_another_until_they_log_out()
 }
 
 #[tokio::test]
+async fn who_logs_out_gives_back_what_they_hold_and_owe() {
+    let app = scene(json!({})).await;
+    for contact in ["c1", "c2"] {
+        let path = format!("/api/contacts/{contact}/lock");
+        let taken = app.post(Agent, &path, json!({})).await;
+        assert_eq!(taken.status, 200, "{}", taken.text);
+    }
+    // They talked to one of them, and have not said what came of it.
+    sqlx::query(
+        "INSERT INTO attempts (id, campaign_id, contact_id, ordinal, number, trunk_id, server, epoch, disposition,
+             agent_id, created_at, answered_at, bridged_at, ended_at)
+         VALUES (gen_random_uuid(), 'campaign-1', 'c1', 1, '+33639980001', 't', 's', 1, 'answered-human',
+             'usr_agent', '2026-11-20T11:00:00Z', '2026-11-20T11:00:05Z', '2026-11-20T11:00:05Z', '2026-11-20T11:01:00Z')",
+    )
+    .execute(app.store.pool())
+    .await
+    .unwrap();
+    let out = app.post(Agent, "/api/auth/logout", json!({})).await;
+    assert_eq!(out.status, 200, "{}", out.text);
+    assert_eq!(
+        status(&app, "c1").await,
+        ("qualified".to_owned(), Some("qual-101".to_owned()))
+    );
+    assert_eq!(shown(&app, "c2").await["lockedByAgentId"], Value::Null);
+    let free = app
+        .post(Supervisor, "/api/contacts/c2/lock", json!({}))
+        .await;
+    assert_eq!(free.status, 200, "{}", free.text);
+}
+
+#[tokio::test]
 async fn a_contact_is_qualified_or_dialed_again_when_the_agent_says() {
     let app = scene(json!({})).await;
     let relaunch =
