@@ -126,6 +126,7 @@ fn state(store: &Store, hub: &Hub, auth: &Auth) -> ApiState {
         clock: Arc::new(Timestamp::now),
         ids: Arc::new(Uuid::now_v7),
         settings,
+        packs: Arc::default(),
         metrics: Arc::new(String::new),
         status: Arc::new(ExchangeStatus::default),
         devices: Arc::new(|_, _| Box::pin(std::future::ready(None))),
