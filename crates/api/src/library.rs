@@ -149,20 +149,19 @@ impl Library {
         }
     }
 
-    /// Gives a sound its name. One that has the name already is an error.
+    /// Gives a sound its name, which no other one has.
     pub(crate) async fn place(&self, upload: Upload, name: &str) -> Result<Placed, Problem> {
         let failed = failed(&self.directory);
         let path = self.directory.join(name);
-        let Upload { mut file, .. } = upload;
+        let mut file = upload.file;
         if let Some(part) = &file.0 {
-            // A link is refused where a file is; a rename would take its place.
-            fs::hard_link(part, &path).await.map_err(&failed)?;
-            let placed = Placed(Unkept(Some(path)));
-            fs::remove_file(part).await.map_err(&failed)?;
-            file.0 = None;
-            return Ok(placed);
+            fs::rename(part, &path).await.map_err(&failed)?;
         }
-        Err(Problem::internal())
+        file.0 = Some(path);
+        // After a power failure the name must be there: the database will say that it is.
+        let directory = File::open(&self.directory).await.map_err(&failed)?;
+        directory.sync_all().await.map_err(&failed)?;
+        Ok(Placed(file))
     }
 
     /// Takes a sound away for good.

@@ -2,7 +2,8 @@
 //! database.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
 use strowger_core::{
     ids::{MediaFileId, UserId},
     time::Timestamp,
@@ -70,6 +71,32 @@ impl TryFrom<Row> for MediaFile {
             updated_at: timestamp(row.updated_at),
         })
     }
+}
+
+/// Holds the sounds of the library that a graph plays, until the transaction ends.
+///
+/// # Errors
+/// [`Error::Missing`] when one of them does not exist.
+pub(crate) async fn hold_sounds(db: &mut PgConnection, graph: &Value) -> Result<(), Error> {
+    let played = sqlx::query_scalar!(
+        r#"SELECT DISTINCT sound #>> '{}' AS "id!"
+           FROM jsonb_path_query($1, '$.** ? (@.type() == "string" && @ like_regex "^med_[0-9a-fA-F]{32}$")') AS sound"#,
+        graph
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let held = sqlx::query_scalar!(
+        "SELECT id FROM media_files WHERE id = ANY($1) ORDER BY id FOR KEY SHARE",
+        &played
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    if held.len() < played.len() {
+        return Err(Error::Missing {
+            what: "a sound that it plays (med_…)",
+        });
+    }
+    Ok(())
 }
 
 impl Store {
@@ -211,6 +238,17 @@ impl Store {
         now: Timestamp,
     ) -> Result<SoundRemoval, Error> {
         let mut tx = self.pool.begin().await?;
+        // The lock keeps a flow that plays it from being published meanwhile; only then they are
+        // looked for.
+        let file = sqlx::query!(
+            "SELECT name, file_name FROM media_files WHERE id = $1 FOR UPDATE",
+            id.as_str()
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(file) = file else {
+            return Ok(SoundRemoval::Absent);
+        };
         let players = sqlx::query_scalar!(
             r#"SELECT 'flow ' || f.name AS "player!"
                FROM flows f
@@ -224,22 +262,16 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
-        let gone = sqlx::query!(
-            "DELETE FROM media_files WHERE id = $1 RETURNING name, file_name",
-            id.as_str()
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(gone) = gone else {
-            return Ok(SoundRemoval::Absent);
-        };
         if !players.is_empty() {
             return Ok(SoundRemoval::Played(players));
         }
-        let change = json!({ "name": gone.name, "file_name": gone.file_name });
+        sqlx::query!("DELETE FROM media_files WHERE id = $1", id.as_str())
+            .execute(&mut *tx)
+            .await?;
+        let change = json!({ "name": file.name, "file_name": file.file_name });
         let action = "media-file.deleted";
         audit::record(&mut tx, Some(by), action, id.as_str(), &change, now).await?;
         tx.commit().await?;
-        Ok(SoundRemoval::Removed(gone.file_name))
+        Ok(SoundRemoval::Removed(file.file_name))
     }
 }

@@ -17,7 +17,7 @@ const CALL: &str = "call_0000000000000000000000000000000b";
 const BOUNDARY: &str = "----form";
 
 /// A sound of so many samples at 8 kHz, one byte after the other counted up.
-fn wav(samples: usize) -> Vec<u8> {
+pub(crate) fn wav(samples: usize) -> Vec<u8> {
     let bytes = u32::try_from(2 * samples).unwrap();
     let mut file =
         b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data"
@@ -65,7 +65,7 @@ impl TestApp {
         (answer.status, answer.body)
     }
 
-    async fn upload(&self, body: impl Into<Body>) -> (StatusCode, Value) {
+    pub(crate) async fn upload(&self, body: impl Into<Body>) -> (StatusCode, Value) {
         let path = "/api/v1/media-files?name=Welcome";
         self.send_bytes(path, "audio/wav", body.into()).await
     }
@@ -349,6 +349,10 @@ async fn a_media_file_that_a_flow_or_a_campaign_plays_stays() {
             json!(null),
         )
     };
+    save(json!("med_00000000000000000000000000000000")).await;
+    let unknown = publish().await;
+    assert_eq!(unknown.status, 422, "there is no such sound");
+    assert!(text(&unknown.body, "detail").contains("sound"));
     save(json!(id)).await;
     let refused = delete().await;
     assert_eq!(refused.status, 409, "the draft plays it");
@@ -358,7 +362,7 @@ async fn a_media_file_that_a_flow_or_a_campaign_plays_stays() {
     assert_eq!(delete().await.status, 409, "callers still hear it");
     assert_eq!(publish().await.status, 200);
 
-    let campaign = json!({"machine_message": id});
+    let campaign = json!({"machine_message": id, "amd_enabled": true});
     let path_ = "/api/v1/campaigns/cmp_1";
     let changed = app.call(
         Some(Role::Administrator),
