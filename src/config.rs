@@ -40,6 +40,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// Asterisk servers.
     pub asterisk: Asterisk,
+    /// Sounds that are uploaded.
+    pub media: Media,
     /// Rules that say who may be dialed.
     pub compliance: Compliance,
     /// Logs.
@@ -161,6 +163,8 @@ pub struct Asterisk {
     pub agi_max_sessions: usize,
     /// Recordings, as Asterisk sees them.
     pub recordings_dir: String,
+    /// The same as Strowger sees it; empty for the same path.
+    pub recordings_seen_as: PathBuf,
     /// Endpoint for transfers.
     pub transfer_trunk: String,
     /// The server where none is named; empty for the only one.
@@ -169,6 +173,16 @@ pub struct Asterisk {
     pub speech: Speech,
     /// Servers by name.
     pub servers: BTreeMap<String, Server>,
+}
+
+/// Sounds that are uploaded.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Media {
+    /// Where files are kept.
+    pub directory: PathBuf,
+    /// The same as Asterisk sees it.
+    pub seen_as: String,
 }
 
 /// Spoken prompts.
@@ -209,6 +223,17 @@ pub struct Server {
     /// One session only, for an account that may not have two.
     #[serde(default)]
     pub one_session: bool,
+}
+
+impl Asterisk {
+    /// Where Strowger finds recordings.
+    pub fn recordings(&self) -> PathBuf {
+        if self.recordings_seen_as.as_os_str().is_empty() {
+            PathBuf::from(&self.recordings_dir)
+        } else {
+            self.recordings_seen_as.clone()
+        }
+    }
 }
 
 impl Server {
@@ -394,6 +419,16 @@ impl Config {
         }
         if !self.asterisk.recordings_dir.starts_with('/') {
             bail!("asterisk.recordings_dir must be an absolute path");
+        }
+        let here = &self.asterisk.recordings_seen_as;
+        if !here.as_os_str().is_empty() && !here.is_absolute() {
+            bail!("asterisk.recordings_seen_as must be an absolute path, or empty");
+        }
+        if !self.media.directory.is_absolute() {
+            bail!("media.directory must be an absolute path");
+        }
+        if !self.media.seen_as.starts_with('/') {
+            bail!("media.seen_as must be an absolute path");
         }
         let name_like = |text: &str| {
             !text.is_empty()

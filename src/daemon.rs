@@ -340,6 +340,8 @@ async fn start_on(
             front: config.http.front(),
             outside_trunk: outside_trunk(config),
             console_grace: Duration::from_secs(config.http.console_grace_seconds),
+            media: config.media.directory.clone(),
+            recordings: config.asterisk.recordings(),
             ..ApiSettings::new(default_server)
         },
         metrics: Arc::new(move || metrics.render()),
@@ -425,6 +427,7 @@ fn adapter_settings(config: &Config) -> anyhow::Result<asterisk::Settings> {
             drain_timeout: None,
         },
         recordings: a.recordings_dir.trim_end_matches('/').to_owned(),
+        media: config.media.seen_as.trim_end_matches('/').to_owned(),
         transfer_trunk: outside_trunk(config),
         speech: (!a.speech.command.is_empty()).then(|| {
             Arc::new(Speech {

@@ -128,6 +128,7 @@ fn state(store: &Store, hub: &Hub, auth: &Auth) -> Result<ApiState, Failure> {
         ids: Arc::new(Uuid::now_v7),
         packs: Arc::new(Packs::built_in()?),
         settings,
+        packs: Arc::default(),
         metrics: Arc::new(String::new),
         packs: Arc::new(Packs::built_in().expect("the packs of the program are valid")),
         status: Arc::new(ExchangeStatus::default),

@@ -19,6 +19,7 @@ mod flows;
 mod history;
 mod import;
 mod live;
+mod media;
 mod planning;
 mod qualifications;
 mod scripts;
@@ -90,12 +91,14 @@ pub(crate) fn router() -> Router<Shared> {
         .merge(history::router())
         .merge(work::router())
         .merge(planning::router())
+        .merge(media::router())
         .route("/api/", get(live::connect))
         .merge(supervisor::router())
         .layer(DefaultBodyLimit::max(BODY))
         .merge(appearance::router())
         .layer(from_fn(deadline))
         .merge(application_data::router())
+        .merge(media::uploads())
         .route(
             "/api/users/bulk",
             post(users::create_many).layer(DefaultBodyLimit::max(BODY)),

@@ -30,6 +30,7 @@ mod front;
 mod guard;
 mod handing;
 mod input;
+mod library;
 mod middleware;
 mod picture;
 mod problem;

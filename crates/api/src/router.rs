@@ -22,8 +22,9 @@ use crate::{
     routes::{
         activity_types, agent_profiles, agents, api_keys, asked, audit, board, callbacks,
         caller_ids, calls, campaigns, cards, consents, contacts, desk, dids, dnc, flows, handling,
-        health, ledger, lists, locks, login, opt_outs, password, planning, qualifications, queues,
-        scripts, sites, stream, supervision, trunks, user_groups, users,
+        health, ledger, lists, locks, login, media_files, opt_outs, password, planning,
+        qualifications, queues, recordings, scripts, sites, stream, supervision, trunks,
+        user_groups, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -212,6 +213,15 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(ledger::list))
         .routes(routes!(ledger::heads))
         .routes(routes!(audit::list))
+        .routes(routes!(media_files::list))
+        .routes(routes!(
+            media_files::show,
+            media_files::rename,
+            media_files::delete
+        ))
+        .routes(routes!(media_files::content))
+        .routes(routes!(recordings::recording))
+        .routes(routes!(recordings::voicemail))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
@@ -241,6 +251,7 @@ fn all() -> OpenApiRouter<Shared> {
     // These take their time and mind their own limits.
     let slow = OpenApiRouter::new()
         .routes(routes!(contacts::import))
+        .routes(routes!(media_files::upload))
         .merge(many)
         .routes(routes!(cards::delete))
         .routes(routes!(dnc::import::import))

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -31,6 +32,7 @@ use crate::{
     exchange::ExchangeHandle,
     front::{Front, FrontSettings},
     handing::Desks,
+    library::Library,
     problem::Problem,
 };
 
@@ -113,6 +115,10 @@ pub struct ApiSettings {
     pub console_grace: Duration,
     /// A web front to serve on every path that is not the API's.
     pub front: Option<FrontSettings>,
+    /// Where sounds that are uploaded are kept.
+    pub media: PathBuf,
+    /// Where Asterisk writes recordings, as this process sees it.
+    pub recordings: PathBuf,
 }
 
 impl ApiSettings {
@@ -130,6 +136,8 @@ impl ApiSettings {
             outside_trunk: None,
             console_grace: Duration::from_mins(1),
             front: None,
+            media: PathBuf::from("/var/lib/strowger-media"),
+            recordings: PathBuf::from("/var/spool/asterisk/monitor"),
         }
     }
 }
@@ -175,6 +183,8 @@ pub(crate) struct App {
     pub(crate) console: Live,
     /// The web front, if there is one.
     pub(crate) front: Option<Front>,
+    /// The sounds that were uploaded.
+    pub(crate) library: Library,
     /// Who was changed just now.
     changed_users: broadcast::Sender<UserId>,
     /// The logins that ended just now.
@@ -237,6 +247,7 @@ impl App {
             desks: Desks::default(),
             console: Live::new(api.hub.clone()),
             front: api.settings.front.clone().map(Front::new),
+            library: Library::new(api.settings.media.clone()),
             changed_users: broadcast::channel(64).0,
             ended_logins: broadcast::channel(64).0,
             runs: Runs(std::array::from_fn(|_| Arc::default())),
@@ -292,7 +303,7 @@ impl App {
     }
 
     /// Carries work out to its end, also when the client hangs up.
-    async fn finish<T: Send + 'static>(
+    pub(crate) async fn finish<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Problem>> + Send + 'static,
     ) -> Result<T, Problem> {

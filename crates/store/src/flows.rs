@@ -7,7 +7,7 @@ use strowger_core::{
     time::Timestamp,
 };
 
-use crate::{Error, Removal, Store, audit, convert::read};
+use crate::{Error, Removal, Store, audit, convert::read, media_files::hold_sounds};
 
 /// A flow with its draft.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ impl Store {
     /// Publishes a graph as the next version of a flow; calls in progress keep theirs.
     ///
     /// # Errors
-    /// [`Error::Missing`] when there is no such flow.
+    /// [`Error::Missing`] when there is no such flow, or no such sound as it plays.
     pub async fn publish_flow(
         &self,
         id: &FlowId,
@@ -118,6 +118,7 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?
             .ok_or(Error::Missing { what: "flow" })?;
+        hold_sounds(&mut tx, graph).await?;
         let before = self.before(&mut tx, "flow", id.as_str()).await?;
         let version = sqlx::query_scalar!(
             r#"INSERT INTO flow_versions (flow_id, version, graph, published_by)

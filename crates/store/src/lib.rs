@@ -37,6 +37,7 @@ pub mod ledger;
 pub mod lists;
 pub mod locks;
 pub mod login_sessions;
+pub mod media_files;
 pub mod mfa;
 pub mod notes;
 pub mod opt_outs;

@@ -87,6 +87,9 @@ impl Scene {
             path = path.replace(&format!("{{{name}}}"), value);
         }
         let method_: Method = method.parse().unwrap();
+        if (method, route) == ("POST", "/api/v1/media-files") {
+            path.push_str("?name=Hello");
+        }
         let answer = if let Value::String(csv) = body {
             let request = Request::builder()
                 .method(method_)
@@ -138,6 +141,7 @@ async fn every_change_by_a_person_is_in_the_audit_log_without_secrets() {
     let mut scene = Scene::new().await;
     people_and_numbers(&mut scene).await;
     centre(&mut scene).await;
+    sounds(&mut scene).await;
     campaigns(&mut scene).await;
     lists(&mut scene).await;
     runs(&mut scene).await;
@@ -349,6 +353,21 @@ async fn centre(scene: &mut Scene) {
             &login.to_string(),
             Value::Null,
         )
+        .await;
+}
+
+async fn sounds(scene: &mut Scene) {
+    // The bytes that tell its bytes in a second are left out: nobody reads them.
+    let sound = "RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\0\0\0\0\x02\0\x10\0data\x02\0\0\0\0\0";
+    let route = "/api/v1/media-files";
+    let sound = scene
+        .write(Administrator, "POST", route, "", json!(sound))
+        .await;
+    let (id, route) = (text(&sound, "id"), "/api/v1/media-files/{id}");
+    let name = json!({"name": "Welcome"});
+    scene.write(Administrator, "PATCH", route, &id, name).await;
+    scene
+        .write(Administrator, "DELETE", route, &id, Value::Null)
         .await;
 }
 

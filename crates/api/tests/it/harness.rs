@@ -1,8 +1,11 @@
 //! A database, a switchboard and a router for each test.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
 };
 
 use axum::{
@@ -44,6 +47,16 @@ pub(crate) struct TestApp {
     passed_ms: Arc<AtomicI64>,
     pub(crate) tasks: JoinSet<()>,
     _database: TestDatabase,
+    _files: Files,
+}
+
+/// Where the sounds of a test are; gone when it is over.
+struct Files(PathBuf);
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// What came back.
@@ -94,6 +107,10 @@ impl TestApp {
         let auth = Auth::new(&auth).unwrap();
         let mut settings = ApiSettings::new(ServerName::from("pbx1"));
         settings.next_contact_wait = std::time::Duration::from_millis(20);
+        let name = format!("strowger-sounds-{}", Uuid::new_v4().simple());
+        let files = Files(std::env::temp_dir().join(name));
+        settings.media = files.0.join("media");
+        settings.recordings = files.0.join("recordings");
         set(&mut settings);
         let mut tasks = JoinSet::new();
         if switchboard {
@@ -156,6 +173,7 @@ impl TestApp {
             passed_ms,
             tasks,
             _database: database,
+            _files: files,
         };
         for role in Role::ALL {
             app.add_user(role, "not a hash").await;

@@ -20,6 +20,7 @@ mod harness;
 mod identity;
 mod lists;
 mod login;
+mod media;
 mod roles;
 mod runs;
 mod stream;

@@ -218,6 +218,9 @@ transfer_trunk = "carrier"
 command = ["{speak}", "fr"]
 directory = "{spool}/speech"
 seen_as = "{spool}/speech"
+[media]
+directory = "{spool}/media"
+seen_as = "{spool}/media"
 [asterisk.servers.pbx]
 host = "{host}"
 port = {port}

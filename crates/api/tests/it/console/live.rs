@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 };
 use uuid::Uuid;
 
-use crate::harness::TestApp;
+use crate::{harness::TestApp, media::wav};
 
 /// Longest wait for a message; some are held back for a second or two.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -305,6 +305,30 @@ async fn calls_appear_and_go_for_supervisors_only() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn supervisors_hear_of_media_files() {
+    let (app, address) = served(Duration::from_secs(60), 100).await;
+    let mut supervisor = Console::open(address, &app.token(Role::Supervisor).await).await;
+    let (status, body) = app.upload(wav(1)).await;
+    assert_eq!(status, 201, "{body}");
+    let new = supervisor.hear("newAudioFile").await;
+    assert_eq!(
+        (&new["name"], &new["id"]),
+        (&json!("Welcome"), &body["data"]["id"])
+    );
+    let path = format!("/api/audio-files/{}", new["id"].as_str().unwrap());
+    let name = json!({"name": "Bienvenue"});
+    let renamed = app.put(Role::Administrator, &path, name).await;
+    assert_eq!(renamed.status, 200, "{}", renamed.text);
+    assert_eq!(
+        supervisor.hear("updateAudioFile").await["name"],
+        "Bienvenue"
+    );
+    let gone = app.call(Some(Role::Administrator), Method::DELETE, &path, None);
+    assert_eq!(gone.await.status, 204);
+    assert_eq!(supervisor.hear("deleteAudioFile").await["id"], new["id"]);
 }
 
 #[tokio::test]

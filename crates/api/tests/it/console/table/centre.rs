@@ -35,6 +35,17 @@ const QUALIFICATION: &[&str] = &[
 ];
 const GROUP: &[&str] = &["id", "name", "createdAt", "updatedAt"];
 
+const AUDIO: &[&str] = &[
+    "id",
+    "name",
+    "fileName",
+    "duration",
+    "size",
+    "uploadDate",
+    "createdAt",
+    "updatedAt",
+];
+
 const FLOW: &[&str] = &[
     "id",
     "name",
@@ -227,10 +238,71 @@ const ROWS: &[Row] = &[
         DID,
     ),
     row("DELETE", "/api/dids/did-{n}", "", administrators(204), &[]),
+    // What is uploaded and heard is bytes: see media.rs.
+    row("POST", "/api/audio-files", "{}", administrators(400), &[]),
+    row(
+        "PUT",
+        "/api/audio-files/none",
+        r#"{"name": "Welcome"}"#,
+        administrators(404),
+        &[],
+    ),
+    row(
+        "PUT",
+        "/api/audio-files/audio-1",
+        r#"{"name": "Welcome {n}", "fileName": "ignored", "duration": 4}"#,
+        administrators(200),
+        AUDIO,
+    ),
+    row(
+        "PUT",
+        "/api/audio-files/audio-1",
+        r#"{"name": ""}"#,
+        administrators(400),
+        &[],
+    ),
+    row(
+        "DELETE",
+        "/api/audio-files/none",
+        "",
+        administrators(404),
+        &[],
+    ),
+    row(
+        "DELETE",
+        "/api/audio-files/audio-3",
+        "",
+        [401, 403, 403, 204, 404],
+        &[],
+    ),
+    row("GET", "/api/media/none.wav", "", administrators(404), &[]),
+    row(
+        "GET",
+        "/api/api/media/none.wav",
+        "",
+        administrators(404),
+        &[],
+    ),
+    row("GET", "/api/recordings/none.mp3", "", supervisors(404), &[]),
+    row(
+        "GET",
+        "/api/api/recordings/none.mp3",
+        "",
+        supervisors(404),
+        &[],
+    ),
     row("GET", "/api/public-config", "", [200; 5], &["appSettings"]),
 ];
 
 #[tokio::test]
 async fn each_route_answers_whom_it_is_for_in_its_shape() {
-    run(&TestApp::new().await, ROWS).await;
+    let app = TestApp::new().await;
+    sqlx::query(
+        "INSERT INTO media_files (id, name, file_name, content_type, size_bytes)
+         SELECT 'audio-' || n, 'Sound', 'audio-' || n || '.wav', 'audio/wav', 46 FROM generate_series(1, 4) n",
+    )
+    .execute(app.store.pool())
+    .await
+    .unwrap();
+    run(&app, ROWS).await;
 }
