@@ -135,7 +135,7 @@ async fn recording(
     request: Request,
 ) -> Answer<Response> {
     let call = file.split_once('.').map_or(&*file, |(call, _)| call);
-    let call: CallId = id(call.to_owned(), "recording")?;
+    let call: CallId = id(call, "recording")?;
     let call = input::Path(call);
     Ok(recordings::recording(caller, State(app), call, request).await?)
 }
