@@ -58,7 +58,7 @@ async fn everything_of_the_form_of_a_campaign_is_kept_and_means_something() {
     for (name, sent) in form().as_object().unwrap() {
         match name.as_str() {
             "scriptId" | "qualificationGroupId" => {
-                assert_eq!(campaign[name], Value::Null, "{name}")
+                assert_eq!(campaign[name], Value::Null, "{name}");
             }
             "maxAbandonRate" => assert_eq!(campaign[name], 3),
             _ => assert_eq!(&campaign[name], sent, "{name}"),
