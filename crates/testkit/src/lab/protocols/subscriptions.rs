@@ -65,11 +65,11 @@ async fn seen(link: &Link, mark: usize, call: &Call) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn mask(bench: &Bench) -> anyhow::Result<()> {
-    let link = bench.link(bench.account()?, Consumer::call_state().of(HANGUPS));
-    up(&link.journal, 0).await?;
+/// The events of a call that came over a link, and those of the classes that it asked for as the
+/// journal has them, which is sent everything.
+async fn call_and_compare(bench: &Bench, link: &Link) -> anyhow::Result<(u64, u64)> {
     let journal = bench.journal.mark();
-    let (narrow, _) = received(bench, &link).await?;
+    let (narrow, _) = received(bench, link).await?;
     // A link asks for class system, too, where a server tells that it has booted. The
     // frame says the class: one name may be of another class in another version.
     let asked = bench.journal.count(journal, |event| {
@@ -83,9 +83,23 @@ async fn mask(bench: &Bench) -> anyhow::Result<()> {
         .journal
         .count(journal, |event| event.kind() == EventKind::NewExten);
     ensure!(steps > 0, "the call has no steps");
-    // The journal also has what the other classes send; pings are no events.
+    Ok((narrow, u64::try_from(asked)?))
+}
+
+async fn mask(bench: &Bench) -> anyhow::Result<()> {
+    let link = bench.link(bench.account()?, Consumer::call_state().of(HANGUPS));
+    up(&link.journal, 0).await?;
+    // Two links tell the same event at two times: one that falls on the edge of what is counted
+    // may be seen by one of them only. Not three times in a row.
+    let mut counted = call_and_compare(bench, &link).await?;
+    for _ in 1..3 {
+        if counted.0 > counted.1 {
+            counted = call_and_compare(bench, &link).await?;
+        }
+    }
+    let (narrow, asked) = counted;
     ensure!(
-        narrow <= u64::try_from(asked)?,
+        narrow <= asked,
         "{narrow} events came, {asked} are of the classes that were asked for"
     );
     let mut late = link
