@@ -72,10 +72,10 @@ async fn the_password_of_a_trunk_is_kept_sealed_and_shown_nowhere() {
 async fn the_switchboard_hears_of_a_trunk_that_changed() {
     let mut app = TestApp::new().await.with_campaign().await;
     let (exchange, mut requests) = exchange_channel(64);
-    let (told, mut heard) = mpsc::unbounded_channel();
+    let (told, mut heard) = mpsc::channel(16);
     app.tasks.spawn(async move {
         while let Some(request) = requests.recv().await {
-            let _ = told.send(request.command);
+            let _ = told.send(request.command).await;
             let _ = request.reply.send(Ok(()));
         }
     });

@@ -159,7 +159,6 @@ impl NewTrunk {
 impl TrunkChanges {
     /// The trunk as it is to be, and what becomes of its password.
     #[expect(
-        clippy::type_complexity,
         clippy::option_option,
         reason = "the outer says whether the password changes, the inner what it becomes"
     )]

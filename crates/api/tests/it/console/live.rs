@@ -114,7 +114,7 @@ fn bridged(number: u128, to: &str) -> Change {
 
 #[tokio::test]
 async fn an_agent_works_through_the_console_and_supervisors_see_it() {
-    let (app, address) = served(Duration::from_secs(60), 100).await;
+    let (app, address) = served(Duration::from_mins(1), 100).await;
     let mut supervisor = Console::open(address, &app.token(Role::Supervisor).await).await;
     let mut agent = Console::open(address, &app.token(Role::Agent).await).await;
     assert_eq!(
@@ -199,7 +199,7 @@ async fn the_first_socket_of_a_login_goes_without_logging_the_agent_out() {
 
 #[tokio::test]
 async fn an_agent_without_a_telephone_is_told_what_to_do() {
-    let (app, address) = served(Duration::from_secs(60), 100).await;
+    let (app, address) = served(Duration::from_mins(1), 100).await;
     let unplugged = "UPDATE users SET use_mobile_as_station = false, login_id = 'unplugged' WHERE role = 'agent'";
     sqlx::query(unplugged)
         .execute(app.store.pool())
@@ -229,7 +229,7 @@ async fn an_agent_without_a_telephone_is_told_what_to_do() {
 
 #[tokio::test]
 async fn a_supervisor_pauses_an_agent_and_throws_them_out() {
-    let (app, address) = served(Duration::from_secs(60), 100).await;
+    let (app, address) = served(Duration::from_mins(1), 100).await;
     let mut agent = Console::open(address, &app.token(Role::Agent).await).await;
     agent.sees("En Pause").await;
     agent
@@ -249,9 +249,8 @@ async fn a_supervisor_pauses_an_agent_and_throws_them_out() {
     act("force-logout").await;
     agent.hear("forceLogout").await;
     let closed = loop {
-        match agent.0.next().await.unwrap().unwrap() {
-            Message::Close(frame) => break frame.unwrap(),
-            _ => {}
+        if let Message::Close(frame) = agent.0.next().await.unwrap().unwrap() {
+            break frame.unwrap();
         }
     };
     assert_eq!(u16::from(closed.code), 4001);
@@ -275,7 +274,7 @@ async fn a_supervisor_pauses_an_agent_and_throws_them_out() {
 
 #[tokio::test]
 async fn calls_appear_and_go_for_supervisors_only() {
-    let (app, address) = served(Duration::from_secs(60), 100).await;
+    let (app, address) = served(Duration::from_mins(1), 100).await;
     let mut supervisor = Console::open(address, &app.token(Role::Supervisor).await).await;
     let mut agent = Console::open(address, &app.token(Role::Agent).await).await;
     agent.sees("En Pause").await;
@@ -309,7 +308,7 @@ async fn calls_appear_and_go_for_supervisors_only() {
 
 #[tokio::test]
 async fn only_somebody_who_is_logged_in_gets_a_socket_and_only_at_its_address() {
-    let (app, address) = served(Duration::from_secs(60), 1).await;
+    let (app, address) = served(Duration::from_mins(1), 1).await;
     let token = app.token(Role::Supervisor).await;
     let _one = Console::open(address, &token).await;
     for (path, status) in [
@@ -330,7 +329,7 @@ async fn only_somebody_who_is_logged_in_gets_a_socket_and_only_at_its_address() 
 
 #[tokio::test]
 async fn a_console_that_never_reads_is_dropped_and_slows_nobody() {
-    let (app, address) = served(Duration::from_secs(60), 2).await;
+    let (app, address) = served(Duration::from_mins(1), 2).await;
     let token = app.token(Role::Supervisor).await;
     let mut reader = Console::open(address, &token).await;
     let socket = TcpSocket::new_v4().unwrap();
@@ -371,7 +370,7 @@ async fn a_console_that_never_reads_is_dropped_and_slows_nobody() {
 
 #[tokio::test]
 async fn changes_to_groups_profiles_and_sites_reach_whom_they_are_for() {
-    let (app, address) = served(Duration::from_secs(60), 100).await;
+    let (app, address) = served(Duration::from_mins(1), 100).await;
     let role = Role::Administrator;
     let mut supervisor = Console::open(address, &app.token(Role::Supervisor).await).await;
     let mut agent = Console::open(address, &app.token(Role::Agent).await).await;
@@ -424,7 +423,7 @@ async fn changes_to_groups_profiles_and_sites_reach_whom_they_are_for() {
 
 #[tokio::test]
 async fn a_saved_user_reaches_supervisors_with_the_groups_that_changed() {
-    let (app, address) = served(Duration::from_secs(60), 100).await;
+    let (app, address) = served(Duration::from_mins(1), 100).await;
     let role = Role::Administrator;
     let group = json!({"id": "ug-1", "name": "Evening", "memberIds": []});
     app.post(role, "/api/user-groups", group).await;
