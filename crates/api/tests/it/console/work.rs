@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 use strowger_core::{
-    agent::{LegMode, Login},
-    ids::{AgentSessionId, CampaignId, ContactId, UserId},
+    agent::{AgentState, LegMode, Login},
+    ids::{AgentSessionId, CallId, CampaignId, ContactId, UserId},
+    live::{AgentView, Change},
     permission::Role::{self, Administrator, Agent, Supervisor},
     switchboard::Command,
     telephony::ServerName,
+    time::Timestamp,
 };
 use uuid::Uuid;
 
@@ -139,6 +141,40 @@ async fn who_logs_out_gives_back_what_they_hold_and_owe() {
         .post(Supervisor, "/api/contacts/c2/lock", json!({}))
         .await;
     assert_eq!(free.status, 200, "{}", free.text);
+}
+
+#[tokio::test]
+async fn who_logs_out_during_a_call_gives_back_what_they_hold_after_it() {
+    let app = scene(json!({})).await;
+    app.post(Agent, "/api/contacts/c1/lock", json!({})).await;
+    app.hub.publish(Change::Agent(AgentView {
+        id: id(Agent),
+        name: "Ada".to_owned(),
+        session_id: AgentSessionId(Uuid::from_u128(1)),
+        state: AgentState::OnCall,
+        since: Timestamp::UNIX_EPOCH,
+        station: "PJSIP/1001".to_owned(),
+        leg_mode: LegMode::NailedUp,
+        reachable: true,
+        call_id: Some(CallId(Uuid::from_u128(7))),
+        preview: None,
+        notice: None,
+        busy_ms: 0,
+        waiting_ms: 0,
+    }));
+    let out = app.post(Agent, "/api/auth/logout", json!({})).await;
+    assert_eq!(out.status, 200, "{}", out.text);
+    let lock = async || {
+        let answer = app
+            .post(Supervisor, "/api/contacts/c1/lock", json!({}))
+            .await;
+        answer.status.as_u16()
+    };
+    assert_eq!(lock().await, 409, "they still talk");
+    app.hub.publish(Change::AgentGone { id: id(Agent) });
+    let free = async { while lock().await != 200 {} };
+    let within = std::time::Duration::from_secs(10);
+    assert!(tokio::time::timeout(within, free).await.is_ok());
 }
 
 #[tokio::test]
