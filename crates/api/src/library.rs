@@ -38,7 +38,7 @@ pub(crate) const WAV: &str = "audio/wav";
 const UPLOADS: usize = 4;
 
 /// Longest time for an upload.
-const WITHIN: Duration = Duration::from_secs(300);
+const WITHIN: Duration = Duration::from_mins(5);
 
 /// How the files end that are not whole yet.
 const PART: &str = ".part";

@@ -309,7 +309,7 @@ async fn calls_appear_and_go_for_supervisors_only() {
 
 #[tokio::test]
 async fn supervisors_hear_of_media_files() {
-    let (app, address) = served(Duration::from_secs(60), 100).await;
+    let (app, address) = served(Duration::from_mins(1), 100).await;
     let mut supervisor = Console::open(address, &app.token(Role::Supervisor).await).await;
     let (status, body) = app.upload(wav(1)).await;
     assert_eq!(status, 201, "{body}");
