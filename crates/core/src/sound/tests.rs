@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn chunk(name: &str, content: &[u8]) -> Vec<u8> {
+fn chunk(name: [u8; 4], content: &[u8]) -> Vec<u8> {
     let size = u32::try_from(content.len()).unwrap();
-    let mut chunk = [name.as_bytes(), &size.to_le_bytes(), content].concat();
+    let mut chunk = [&name[..], &size.to_le_bytes(), content].concat();
     if content.len() % 2 == 1 {
         chunk.push(0);
     }
@@ -26,7 +26,7 @@ fn wav(chunks: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn telephone() -> Vec<u8> {
-    chunk("fmt ", &format(PCM, 1, 8_000, 16))
+    chunk(*b"fmt ", &format(PCM, 1, 8_000, 16))
 }
 
 /// The samples and what they are, or why not, when the file comes in pieces of this length.
@@ -43,11 +43,11 @@ fn read(file: &[u8], piece: usize) -> Result<(Vec<u8>, Sound), BadSound> {
 fn only_the_samples_are_kept_however_the_file_comes_in() {
     let samples: Vec<u8> = (0..=255).collect();
     let file = wav(&[
-        chunk("LIST", b"INFOodd"),
+        chunk(*b"LIST", b"INFOodd"),
         telephone(),
-        chunk("fact", &[0; 4]),
-        chunk("data", &samples),
-        chunk("id3 ", b"behind the sound"),
+        chunk(*b"fact", &[0; 4]),
+        chunk(*b"data", &samples),
+        chunk(*b"id3 ", b"behind the sound"),
     ]);
     for piece in [1, 7, 44, 10_000] {
         let (kept, sound) = read(&file, piece).unwrap();
@@ -60,8 +60,8 @@ fn only_the_samples_are_kept_however_the_file_comes_in() {
 fn what_is_kept_is_a_wav_file_again() {
     for (hertz, extension) in [(8_000, "wav"), (16_000, "wav16")] {
         let file = wav(&[
-            chunk("fmt ", &format(PCM, 1, hertz, 16)),
-            chunk("data", &vec![1; 2 * hertz as usize + 2]),
+            chunk(*b"fmt ", &format(PCM, 1, hertz, 16)),
+            chunk(*b"data", &vec![1; 2 * hertz as usize + 2]),
         ]);
         let (samples, sound) = read(&file, 1_000).unwrap();
         assert_eq!(sound.rate.extension(), extension);
@@ -94,7 +94,7 @@ fn the_long_form_of_the_format_is_read() {
     long.extend([22, 0, 16, 0, 4, 0, 0, 0]);
     long.extend(PCM.to_le_bytes());
     long.extend([0; 14]);
-    let file = wav(&[chunk("fmt ", &long), chunk("data", &[0; 4])]);
+    let file = wav(&[chunk(*b"fmt ", &long), chunk(*b"data", &[0; 4])]);
     assert_eq!(read(&file, 50).unwrap().1.rate, SampleRate::Wide);
 }
 
@@ -108,7 +108,7 @@ fn what_asterisk_does_not_play_is_refused_with_what_it_is() {
         (3, 1, 16_000, 32),
     ] {
         let content = format(encoding, channels, hertz, bits);
-        let file = wav(&[chunk("fmt ", &content), chunk("data", &[0; 4])]);
+        let file = wav(&[chunk(*b"fmt ", &content), chunk(*b"data", &[0; 4])]);
         let bad = read(&file, 50).unwrap_err();
         assert!(matches!(bad, BadSound::Format { .. }), "{bad:?}");
         let said = bad.to_string();
@@ -141,20 +141,20 @@ fn what_is_not_wav_is_told_from_the_first_bytes() {
 
 #[test]
 fn a_damaged_file_is_refused() {
-    let whole = wav(&[telephone(), chunk("data", &[1; 100])]);
+    let whole = wav(&[telephone(), chunk(*b"data", &[1; 100])]);
     assert_eq!(
         read(&whole[..whole.len() - 3], 8),
         Err(BadSound::Truncated { missing: 3 })
     );
     assert_eq!(read(&whole[..30], 8), Err(BadSound::Empty));
-    let turned = wav(&[chunk("data", &[1; 4]), telephone()]);
+    let turned = wav(&[chunk(*b"data", &[1; 4]), telephone()]);
     assert_eq!(read(&turned, 8), Err(BadSound::NoFormat));
-    let short = wav(&[chunk("fmt ", &[1, 0]), chunk("data", &[1; 4])]);
+    let short = wav(&[chunk(*b"fmt ", &[1, 0]), chunk(*b"data", &[1; 4])]);
     assert_eq!(read(&short, 8), Err(BadSound::NoFormat));
     let mut long = wav(&[]);
     long.extend_from_slice(b"PICT\xf0\xff\xff\xff");
     assert_eq!(read(&long, 8), Err(BadSound::HeadTooLong));
-    let many = wav(&vec![chunk("JUNK", &[0; 1_000]); 300]);
+    let many = wav(&vec![chunk(*b"JUNK", &[0; 1_000]); 300]);
     assert_eq!(read(&many, 900), Err(BadSound::HeadTooLong));
 }
 
