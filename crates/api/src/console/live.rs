@@ -44,6 +44,8 @@ enum Audience {
     All,
     /// Supervisors and those above them.
     Supervisors,
+    /// Administrators and those above them: what supervisors do not see.
+    Administrators,
     /// Agents.
     Agents,
     /// The sockets of one user.
@@ -58,6 +60,7 @@ impl Audience {
         match self {
             Self::All => true,
             Self::Supervisors => supervises,
+            Self::Administrators => role >= Role::Administrator,
             Self::Agents => !supervises,
             Self::User(id) => id == user,
             Self::SupervisorsAnd(id) => supervises || id == user,

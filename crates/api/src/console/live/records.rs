@@ -315,12 +315,10 @@ fn audience(kind: Kind, id: &str) -> Audience {
         Kind::Group
         | Kind::Campaign
         | Kind::Script
-        | Kind::Flow
         | Kind::MediaFile
         | Kind::Site
-        | Kind::AgentProfile
-        | Kind::Trunk
-        | Kind::Did => Audience::Supervisors,
+        | Kind::AgentProfile => Audience::Supervisors,
+        Kind::Flow | Kind::Trunk | Kind::Did => Audience::Administrators,
     }
 }
 
