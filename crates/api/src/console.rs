@@ -23,6 +23,7 @@ mod qualifications;
 mod scripts;
 mod shape;
 mod supervisor;
+mod system;
 mod users;
 mod work;
 
@@ -84,6 +85,7 @@ pub(crate) fn router() -> Router<Shared> {
         .merge(planning::router())
         .route("/api/", get(live::connect))
         .merge(supervisor::router())
+        .merge(system::router())
         .layer(DefaultBodyLimit::max(BODY))
         .merge(appearance::router())
         .layer(from_fn(deadline))

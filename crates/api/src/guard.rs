@@ -73,6 +73,10 @@ needs! {
     EditQualifications, "change qualifications";
     EditMedia, "see and change sounds";
     ReadRecordings, "hear recordings";
+    EditSettings, "see and change the settings of the system";
+    ReadSystem, "see the state of the machine";
+    RunDatabaseQueries, "ask the database";
+    RunBackups, "make backups";
 }
 
 /// Who asks, and how they proved it.

@@ -36,6 +36,7 @@ mod problem;
 mod reply;
 mod router;
 mod routes;
+mod settings;
 mod state;
 
 pub use auth::{Auth, AuthError, AuthSettings, SigningKey};

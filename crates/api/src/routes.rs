@@ -30,6 +30,7 @@ pub(crate) mod planning;
 pub(crate) mod qualifications;
 pub(crate) mod queues;
 pub(crate) mod scripts;
+pub(crate) mod settings;
 pub(crate) mod sites;
 pub(crate) mod stream;
 pub(crate) mod supervision;

@@ -50,6 +50,7 @@ pub mod qualify;
 pub mod recycle;
 pub mod restore;
 pub mod scripts;
+pub mod settings;
 pub mod sites;
 pub mod trunks;
 pub mod user_groups;

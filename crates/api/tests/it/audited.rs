@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use strowger_api::{ApiState, exchange_channel, router};
-use strowger_core::permission::Role::{self, Administrator, Agent, Supervisor};
+use strowger_core::permission::Role::{self, Administrator, Agent, SuperAdministrator, Supervisor};
 use uuid::Uuid;
 
 use crate::{
@@ -35,6 +35,8 @@ const OF_A_LOGIN: &[(&str, &str)] = &[
     ("POST", "/api/v1/auth/password-reset"),
     ("DELETE", "/api/v1/users/{id}/mfa"),
     ("DELETE", "/api/v1/users/{id}/lockout"),
+    // Needs a mail server: `system/settings.rs` has one.
+    ("POST", "/api/v1/settings/mail/test"),
 ];
 
 /// The routes with a switchboard that does whatever it is told.
@@ -140,6 +142,7 @@ async fn every_change_by_a_person_is_in_the_audit_log_without_secrets() {
     sessions(&mut scene).await;
     outcomes(&mut scene).await;
     taken_away(&mut scene).await;
+    system(&mut scene).await;
     let changing: BTreeSet<_> = ROUTES
         .iter()
         .map(|route| (route.method, route.path))
@@ -148,6 +151,26 @@ async fn every_change_by_a_person_is_in_the_audit_log_without_secrets() {
         .collect();
     let missing: Vec<_> = changing.difference(&scene.seen).collect();
     assert!(missing.is_empty(), "not tried: {missing:?}");
+}
+
+async fn system(scene: &mut Scene) {
+    let appearance = json!({"company_address": "", "app_logo_data_url": "", "app_favicon_data_url": "",
+        "color_palette": "default", "app_name": "Centre", "default_language": "fr",
+        "font_family": "Inter", "font_size": 16});
+    let modules = json!({"categories": {}, "features": {"calls": {"Agent": false}}});
+    let connections = json!({
+        "database": {"host": "db.example", "port": 5432, "user": "", "database": ""},
+        "asterisk": {"ami_host": "", "ami_port": 5038, "ami_user": "", "agi_port": 4573}});
+    let mail = json!({"server": "mail.example", "port": 587, "auth": true, "secure": false,
+        "user": "strowger", "from": "", "password": PASSWORD});
+    for (path, body) in [
+        ("/api/v1/settings/appearance", appearance),
+        ("/api/v1/settings/modules", modules),
+        ("/api/v1/settings/connections", connections),
+        ("/api/v1/settings/mail", mail),
+    ] {
+        scene.write(SuperAdministrator, "PUT", path, "", body).await;
+    }
 }
 
 async fn people_and_numbers(scene: &mut Scene) {

@@ -23,4 +23,5 @@ mod login;
 mod roles;
 mod runs;
 mod stream;
+mod system;
 mod users;

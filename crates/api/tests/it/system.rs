@@ -1,0 +1,3 @@
+//! The system itself, for super administrators.
+
+mod settings;
