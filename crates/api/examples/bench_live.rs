@@ -125,10 +125,12 @@ fn state(store: &Store, hub: &Hub, auth: &Auth) -> ApiState {
         auth: auth.clone(),
         clock: Arc::new(Timestamp::now),
         ids: Arc::new(Uuid::now_v7),
+        packs: Arc::default(),
         settings,
         metrics: Arc::new(String::new),
         status: Arc::new(ExchangeStatus::default),
         devices: Arc::new(|_, _| Box::pin(std::future::ready(None))),
+        system: strowger_api::SystemParts::default(),
         shutdown: tokio_util::sync::CancellationToken::new(),
     }
 }

@@ -266,7 +266,10 @@ impl Auth {
     /// # Errors
     /// [`CryptoError`] when the system has no random bytes.
     pub fn seal_setting(&self, owner: &str, plain: &SecretString) -> Result<String, CryptoError> {
-        let sealed = self.0.settings.seal(owner, plain.expose_secret().as_bytes())?;
+        let sealed = self
+            .0
+            .settings
+            .seal(owner, plain.expose_secret().as_bytes())?;
         Ok(STANDARD.encode(sealed))
     }
 

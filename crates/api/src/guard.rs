@@ -76,7 +76,6 @@ needs! {
     EditSettings, "see and change the settings of the system";
     ReadSystem, "see the state of the machine";
     RunDatabaseQueries, "ask the database";
-    RunBackups, "make backups";
 }
 
 /// Who asks, and how they proved it.

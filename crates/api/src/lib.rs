@@ -30,6 +30,7 @@ mod front;
 mod guard;
 mod handing;
 mod input;
+mod machine;
 mod middleware;
 mod picture;
 mod problem;
@@ -46,5 +47,6 @@ pub use problem::{FieldError, Problem, ProblemBody};
 pub use reply::MAX_LIMIT;
 pub use router::{openapi, router};
 pub use state::{
-    ApiSettings, ApiState, Clock, DeviceReader, ExchangeStatus, IdGen, MetricsText, StatusReader,
+    ApiSettings, ApiState, Clock, DeviceReader, ExchangeStatus, IdGen, LogLine, LogReader,
+    MetricsText, StatusReader, SystemParts,
 };

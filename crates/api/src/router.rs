@@ -21,9 +21,10 @@ use crate::{
     problem::Problem,
     routes::{
         activity_types, agent_profiles, agents, api_keys, asked, audit, board, callbacks,
-        caller_ids, calls, campaigns, cards, consents, contacts, desk, dids, dnc, flows, handling,
-        health, ledger, lists, locks, login, opt_outs, password, planning, qualifications, queues,
-        scripts, settings, sites, stream, supervision, trunks, user_groups, users,
+        caller_ids, calls, campaigns, cards, consents, contacts, database, desk, dids, dnc, flows,
+        handling, health, ledger, lists, locks, login, opt_outs, password, planning,
+        qualifications, queues, scripts, settings, sites, stream, supervision, system, trunks,
+        user_groups, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -116,6 +117,14 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(user_groups::change, user_groups::delete))
         .routes(routes!(agent_profiles::list, agent_profiles::create))
         .routes(routes!(agent_profiles::change, agent_profiles::delete))
+        .routes(routes!(system::stats))
+        .routes(routes!(system::logs))
+        .routes(routes!(system::connectivity))
+        .routes(routes!(system::reach::ping))
+        .routes(routes!(system::reach::database))
+        .routes(routes!(system::reach::manager))
+        .routes(routes!(database::tables))
+        .routes(routes!(database::query))
         .routes(routes!(settings::modules, settings::set_modules))
         .routes(routes!(settings::connections, settings::set_connections))
         .routes(routes!(settings::mail::show, settings::mail::save))

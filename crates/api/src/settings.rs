@@ -130,7 +130,10 @@ mod tests {
     fn names_change_with_the_interface_and_back() {
         let kept = json!({"appLogoDataUrl": "aB", "asterisk": {"amiPort": 5038}});
         let v1 = for_v1(kept.clone());
-        assert_eq!(v1, json!({"app_logo_data_url": "aB", "asterisk": {"ami_port": 5038}}));
+        assert_eq!(
+            v1,
+            json!({"app_logo_data_url": "aB", "asterisk": {"ami_port": 5038}})
+        );
         assert_eq!(for_keeping(v1), kept);
     }
 

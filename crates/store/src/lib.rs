@@ -47,6 +47,7 @@ pub mod planning;
 mod preview;
 pub mod qualifications;
 pub mod qualify;
+pub mod reader;
 pub mod recycle;
 pub mod restore;
 pub mod scripts;

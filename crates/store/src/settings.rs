@@ -63,12 +63,10 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        let before = sqlx::query_scalar!(
-            "SELECT value FROM settings WHERE key = $1 FOR UPDATE",
-            key
-        )
-        .fetch_one(&mut *tx)
-        .await?;
+        let before =
+            sqlx::query_scalar!("SELECT value FROM settings WHERE key = $1 FOR UPDATE", key)
+                .fetch_one(&mut *tx)
+                .await?;
         sqlx::query!(
             "UPDATE settings SET value = $2, updated_by = $3, updated_at = $4 WHERE key = $1",
             key,

@@ -13,9 +13,7 @@ use crate::{
     picture,
     problem::{Problem, ProblemBody},
     reply::Data,
-    settings::{
-        app_settings, connection_settings, for_keeping, for_v1, keys, module_visibility,
-    },
+    settings::{app_settings, connection_settings, for_keeping, for_v1, keys, module_visibility},
     state::{App, Shared},
 };
 
@@ -67,7 +65,12 @@ impl Appearance {
             );
         }
         check.range("font_size", &self.font_size, &(8..=40));
-        let logo = image(&mut check, "app_logo_data_url", &self.app_logo_data_url, MAX_LOGO)?;
+        let logo = image(
+            &mut check,
+            "app_logo_data_url",
+            &self.app_logo_data_url,
+            MAX_LOGO,
+        )?;
         let icon = image(
             &mut check,
             "app_favicon_data_url",
@@ -174,9 +177,9 @@ impl Connections {
 }
 
 /// Reads what came from the console: with the names of `/api/v1`, and without what is not asked for.
-pub(crate) fn read<T: DeserializeOwned>(sent: Value) -> Result<T, Problem> {
+pub(crate) fn read<T: DeserializeOwned>(sent: &Value) -> Result<T, Problem> {
     let mut check = Check::default();
-    let read = check.read("", &sent);
+    let read = check.read("", sent);
     check.done()?;
     read.ok_or_else(Problem::internal)
 }
@@ -255,7 +258,9 @@ pub(crate) async fn modules(
     _caller: May<EditSettings>,
     State(app): State<Shared>,
 ) -> Result<Json<Data<Modules>>, Problem> {
-    Ok(Data::of(kept(&app, keys::MODULES, module_visibility).await?))
+    Ok(Data::of(
+        kept(&app, keys::MODULES, module_visibility).await?,
+    ))
 }
 
 /// Change which screens which role sees

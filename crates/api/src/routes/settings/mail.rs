@@ -127,7 +127,10 @@ impl MailServer {
             .tls(tls);
         if self.auth {
             let password = password.ok_or_else(|| {
-                Problem::field("password", "give the password: none is kept for this server, port and user")
+                Problem::field(
+                    "password",
+                    "give the password: none is kept for this server, port and user",
+                )
             })?;
             let password = password.expose_secret().to_owned();
             builder = builder.credentials(Credentials::new(self.user.clone(), password));
@@ -146,7 +149,9 @@ const OWNER: &str = "smtp.password";
 async fn current(app: &App) -> Result<(MailServer, Option<String>), Problem> {
     let mut sealed = None;
     let server = kept(app, keys::SMTP, |kept| {
-        let text = kept.and_then(|kept| kept.get(SEALED)).and_then(Value::as_str);
+        let text = kept
+            .and_then(|kept| kept.get(SEALED))
+            .and_then(Value::as_str);
         sealed = text.map(str::to_owned);
         smtp_settings(kept)
     })
@@ -188,16 +193,19 @@ pub(crate) async fn save(
     Body(sent): Body<MailBody>,
 ) -> Result<Json<Data<MailView>>, Problem> {
     sent.settings.check()?;
-    let sealed = match given(sent.password) {
-        Some(password) => Some(app.api.auth.seal_setting(OWNER, &password).map_err(|error| {
-            tracing::error!(%error, "A password cannot be sealed");
-            Problem::internal()
-        })?),
-        None => {
-            let (before, sealed) = current(&app).await?;
-            sealed.filter(|_| before.is_same_login(&sent.settings))
-        }
-    };
+    let sealed =
+        match given(sent.password) {
+            Some(password) => Some(app.api.auth.seal_setting(OWNER, &password).map_err(
+                |error| {
+                    tracing::error!(%error, "A password cannot be sealed");
+                    Problem::internal()
+                },
+            )?),
+            None => {
+                let (before, sealed) = current(&app).await?;
+                sealed.filter(|_| before.is_same_login(&sent.settings))
+            }
+        };
     let mut value = super::value(&sent.settings)?;
     if let Some(sealed) = &sealed {
         value[SEALED] = Value::from(sealed.as_str());
@@ -246,10 +254,17 @@ pub(crate) async fn test(
         .subject("Strowger")
         .body("This mail was sent to try the mail server.\r\n".to_owned())
         .map_err(|error| Problem::field("from", error.to_string()))?;
-    let change = json!({"server": settings.server, "port": settings.port, "recipient": sent.recipient});
+    let change =
+        json!({"server": settings.server, "port": settings.port, "recipient": sent.recipient});
     app.api
         .store
-        .record_audit(Some(caller.id()), "mail.tested", keys::SMTP, &change, app.now())
+        .record_audit(
+            Some(caller.id()),
+            "mail.tested",
+            keys::SMTP,
+            &change,
+            app.now(),
+        )
         .await?;
     match tokio::time::timeout(WITHIN, transport.send(mail)).await {
         Ok(Ok(_)) => Ok(Done::ok()),

@@ -31,6 +31,7 @@ async fn mail_server() -> (u16, Arc<Mutex<String>>) {
     let port = listener.local_addr().unwrap().port();
     let heard = Arc::new(Mutex::new(String::new()));
     let told = Arc::clone(&heard);
+    #[expect(clippy::disallowed_methods, reason = "a server of the test's own")]
     tokio::spawn(async move {
         while let Ok((mut socket, _)) = listener.accept().await {
             let (read, mut write) = socket.split();
@@ -38,8 +39,12 @@ async fn mail_server() -> (u16, Arc<Mutex<String>>) {
             let _ = write.write_all(b"220 mail.example ready\r\n").await;
             let mut in_mail = false;
             while let Ok(Some(line)) = lines.next_line().await {
-                told.lock().await.push_str(&format!("{line}\n"));
-                let word = line.split([' ', ':']).next().unwrap_or_default().to_uppercase();
+                told.lock().await.extend([line.as_str(), "\n"]);
+                let word = line
+                    .split([' ', ':'])
+                    .next()
+                    .unwrap_or_default()
+                    .to_uppercase();
                 let answer = match (in_mail, word.as_str()) {
                     (true, ".") => "250 taken\r\n",
                     (true, _) => continue,
@@ -109,7 +114,11 @@ async fn a_kept_password_is_not_sent_to_another_server() {
     let (port, heard) = mail_server().await;
     let test = json!({"mail": mail("127.0.0.1", port), "recipient": "ada@example.com"});
     let refused = app.post(role, TEST, test).await;
-    assert_eq!(refused.body["errors"][0]["field"], "password", "{}", refused.text);
+    assert_eq!(
+        refused.body["errors"][0]["field"], "password",
+        "{}",
+        refused.text
+    );
     assert_eq!(*heard.lock().await, "");
 }
 
@@ -132,12 +141,18 @@ async fn a_mail_to_try_a_server_arrives_there() {
     let (port, heard) = mail_server().await;
     let config = with(mail("127.0.0.1", port), "auth", json!(false));
     let test = json!({"smtpConfig": config, "recipient": "ada@example.com"});
-    let sent = app.post(SuperAdministrator, "/api/system/test-email", test).await;
+    let sent = app
+        .post(SuperAdministrator, "/api/system/test-email", test)
+        .await;
     assert_eq!(sent.status, 200, "{}", sent.text);
     assert!(sent.body["message"].is_string());
     let heard = heard.lock().await;
     assert!(heard.contains("RCPT TO:<ada@example.com>"), "{heard}");
-    assert!(heard.contains("From: \"Centre\" <noreply@example.com>") || heard.contains("From: Centre <noreply@example.com>"), "{heard}");
+    assert!(
+        heard.contains("From: \"Centre\" <noreply@example.com>")
+            || heard.contains("From: Centre <noreply@example.com>"),
+        "{heard}"
+    );
 }
 
 #[tokio::test]
@@ -177,7 +192,9 @@ async fn what_is_set_shows_before_anybody_logs_in() {
         .await;
     assert_eq!(seen.body["appSettings"]["appName"], "Centrale");
     assert_eq!(seen.body["appSettings"]["appLogoDataUrl"], logo);
-    let v1 = app.get(SuperAdministrator, "/api/v1/settings/appearance").await;
+    let v1 = app
+        .get(SuperAdministrator, "/api/v1/settings/appearance")
+        .await;
     assert_eq!(v1.body["data"]["font_family"], "Inter, 'Open Sans'");
 }
 
@@ -192,15 +209,26 @@ async fn a_logo_is_a_picture_and_not_too_large() {
     let taken = app.put(SuperAdministrator, path, logo).await;
     assert_eq!(taken.status, 200, "{}", taken.text);
     let log = app.get(SuperAdministrator, "/api/v1/audit-log").await;
-    assert!(!log.text.contains("AAAAAAAA"), "the log repeats the picture");
+    assert!(
+        !log.text.contains("AAAAAAAA"),
+        "the log repeats the picture"
+    );
     for (field, value) in [
-        ("appLogoDataUrl", json!("data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+")),
+        (
+            "appLogoDataUrl",
+            json!("data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+"),
+        ),
         ("appLogoDataUrl", json!("https://example.com/a.png")),
-        ("fontFamily", json!("x; background: url(https://example.com)")),
+        (
+            "fontFamily",
+            json!("x; background: url(https://example.com)"),
+        ),
         ("appName", json!("")),
         ("fontSize", json!(2)),
     ] {
-        let answer = app.put(SuperAdministrator, path, with(appearance(), field, value)).await;
+        let answer = app
+            .put(SuperAdministrator, path, with(appearance(), field, value))
+            .await;
         assert_eq!(answer.status, 400, "{field}: {}", answer.text);
     }
 }
@@ -209,8 +237,11 @@ async fn a_logo_is_a_picture_and_not_too_large() {
 async fn which_modules_are_seen_and_where_things_are_comes_back_without_passwords() {
     let app = TestApp::new().await;
     let role = SuperAdministrator;
-    let modules = json!({"categories": {"outbound": true}, "features": {"campaigns": {"Agent": false}}});
-    let saved = app.put(role, "/api/v1/settings/modules", modules.clone()).await;
+    let modules =
+        json!({"categories": {"outbound": true}, "features": {"campaigns": {"Agent": false}}});
+    let saved = app
+        .put(role, "/api/v1/settings/modules", modules.clone())
+        .await;
     assert_eq!(saved.body["data"], modules, "{}", saved.text);
     let connection = json!({
         "database": {"host": "db.example", "port": 5433, "user": "centre", "database": "centre", "password": "hunter2"},

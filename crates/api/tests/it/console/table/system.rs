@@ -52,9 +52,58 @@ const ROWS: &[Row] = &[
         super_administrators(200),
         MESSAGE,
     ),
+    row(
+        "GET",
+        "/api/system/stats",
+        "",
+        super_administrators(200),
+        &["cpu", "ram", "disk", "recordings"],
+    ),
+    row(
+        "GET",
+        "/api/system/logs",
+        "",
+        super_administrators(200),
+        &["system", "ami", "security"],
+    ),
+    row(
+        "POST",
+        "/api/system/ping",
+        r#"{"ip": "127.0.0.1", "port": 1}"#,
+        super_administrators(200),
+        &["status", "error"],
+    ),
+    row(
+        "POST",
+        "/api/system/test-db",
+        r#"{"host": "127.0.0.1", "port": 1, "user": "u", "password": "p", "database": "d"}"#,
+        super_administrators(500),
+        &[],
+    ),
+    row(
+        "POST",
+        "/api/system/test-ami",
+        r#"{"amiHost": "127.0.0.1", "amiPort": 1, "amiUser": "u", "amiPassword": "p"}"#,
+        super_administrators(500),
+        &[],
+    ),
+    row(
+        "POST",
+        "/api/system/db-query",
+        r#"{"query": "SELECT {n} AS number", "readOnly": true}"#,
+        super_administrators(200),
+        &["columns", "rows", "rowCount"],
+    ),
+    row(
+        "POST",
+        "/api/system/db-query",
+        r#"{"query": "DELETE FROM users", "readOnly": false}"#,
+        super_administrators(403),
+        &[],
+    ),
 ];
 
 #[tokio::test]
 async fn each_route_of_the_system_answers_super_administrators_in_its_shape() {
-    run(&TestApp::new().await, ROWS).await;
+    run(&TestApp::new().await.with_reader().await, ROWS).await;
 }
