@@ -103,6 +103,10 @@ pub struct Database {
     pub url: SecretString,
     /// File that holds the URL.
     pub url_file: PathBuf,
+    /// URL of the role that asks for people; empty for none.
+    pub reader_url: SecretString,
+    /// File that holds it.
+    pub reader_url_file: PathBuf,
     /// Connections.
     pub connections: u32,
     /// Migrate at start.
@@ -334,6 +338,11 @@ impl Config {
             "database.url_file",
             &self.database.url_file,
             &mut self.database.url,
+        )?;
+        secret(
+            "database.reader_url_file",
+            &self.database.reader_url_file,
+            &mut self.database.reader_url,
         )?;
         secret(
             "auth.token_secret_file",

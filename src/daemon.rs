@@ -13,11 +13,11 @@ use strowger_agi::ServerConfig;
 use strowger_ami::{ClientConfig, actions};
 use strowger_api::{
     ApiSettings, ApiState, Auth, AuthSettings, DeviceReader, ExchangeHandle, SigningKey,
-    exchange_channel,
+    SystemParts, exchange_channel,
 };
 use strowger_core::{telephony::ServerName, time::Timestamp};
 use strowger_realtime::Hub;
-use strowger_store::{NodeLock, Store, cluster::Cluster};
+use strowger_store::{NodeLock, Store, cluster::Cluster, reader::Reader};
 use strowger_telephony::asterisk::{self, ServerSettings, Speech};
 use tokio::{
     net::TcpListener,
@@ -338,6 +338,7 @@ async fn start_on(
             open_metrics_on_loopback: config.http.metrics_on_loopback,
             trusted_proxies: config.http.trusted_proxies.clone(),
             front: config.http.front(),
+            data_directory: config.data_directory.clone(),
             outside_trunk: outside_trunk(config),
             console_grace: Duration::from_secs(config.http.console_grace_seconds),
             media: config.media.directory.clone(),
@@ -347,6 +348,10 @@ async fn start_on(
         metrics: Arc::new(move || metrics.render()),
         status: Arc::new(move || status.status()),
         devices: devices(links.clone()),
+        system: SystemParts {
+            reader: reader(database, config).await,
+            log: Some(Arc::new(telemetry::recent_lines)),
+        },
         shutdown: lifecycle.hard.clone(),
     };
     lifecycle.supervise("http", serve_http(listener, state, lifecycle.hard.clone()));
@@ -359,6 +364,27 @@ async fn start_on(
         agi_address,
         links: links.into_iter().map(|(_, link)| link).collect(),
     })
+}
+
+/// The role that asks the database for people: one of its own in the private server, or the one
+/// that is configured. Without it they cannot ask; everything else works.
+async fn reader(database: &Database, config: &Config) -> Option<Reader> {
+    let url = config.database.reader_url.expose_secret();
+    let made = match &database.cluster {
+        Some(cluster) => {
+            let options = cluster.lock().await.options();
+            Reader::of_private_server(&database.store, options).await
+        }
+        None if url.is_empty() => return None,
+        None => match url.parse::<PgConnectOptions>() {
+            Ok(options) => Reader::of_role(&database.store, options).await,
+            Err(error) => Err(strowger_store::Error::Unreachable(error)),
+        },
+    };
+    made.inspect_err(|error| {
+        tracing::warn!(%error, "The database cannot be asked directly by super administrators");
+    })
+    .ok()
 }
 
 /// Asks an exchange whether it can ring a device.

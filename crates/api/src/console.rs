@@ -26,6 +26,7 @@ mod scripts;
 mod shape;
 mod sites;
 mod supervisor;
+mod system;
 mod trunks;
 mod user_groups;
 mod users;
@@ -94,6 +95,7 @@ pub(crate) fn router() -> Router<Shared> {
         .merge(media::router())
         .route("/api/", get(live::connect))
         .merge(supervisor::router())
+        .merge(system::router())
         .layer(DefaultBodyLimit::max(BODY))
         .merge(appearance::router())
         .layer(from_fn(deadline))

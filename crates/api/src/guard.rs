@@ -73,6 +73,9 @@ needs! {
     EditQualifications, "change qualifications";
     EditMedia, "see and change sounds";
     ReadRecordings, "hear recordings";
+    EditSettings, "see and change the settings of the system";
+    ReadSystem, "see the state of the machine";
+    RunDatabaseQueries, "ask the database";
 }
 
 /// Who asks, and how they proved it.

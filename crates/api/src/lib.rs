@@ -31,12 +31,14 @@ mod guard;
 mod handing;
 mod input;
 mod library;
+mod machine;
 mod middleware;
 mod picture;
 mod problem;
 mod reply;
 mod router;
 mod routes;
+mod settings;
 mod state;
 
 pub use auth::{Auth, AuthError, AuthSettings, SigningKey};
@@ -46,5 +48,6 @@ pub use problem::{FieldError, Problem, ProblemBody};
 pub use reply::MAX_LIMIT;
 pub use router::{openapi, router};
 pub use state::{
-    ApiSettings, ApiState, Clock, DeviceReader, ExchangeStatus, IdGen, MetricsText, StatusReader,
+    ApiSettings, ApiState, Clock, DeviceReader, ExchangeStatus, IdGen, LogLine, LogReader,
+    MetricsText, StatusReader, SystemParts,
 };

@@ -21,10 +21,10 @@ use crate::{
     problem::Problem,
     routes::{
         activity_types, agent_profiles, agents, api_keys, asked, audit, board, callbacks,
-        caller_ids, calls, campaigns, cards, consents, contacts, desk, dids, dnc, flows, handling,
-        health, ledger, lists, locks, login, media_files, opt_outs, password, planning,
-        qualifications, queues, recordings, scripts, sites, stream, supervision, trunks,
-        user_groups, users,
+        caller_ids, calls, campaigns, cards, consents, contacts, database, desk, dids, dnc, flows,
+        handling, health, ledger, lists, locks, login, media_files, opt_outs, password, planning,
+        qualifications, queues, recordings, scripts, settings, sites, stream, supervision, system,
+        trunks, user_groups, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -117,6 +117,18 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(user_groups::change, user_groups::delete))
         .routes(routes!(agent_profiles::list, agent_profiles::create))
         .routes(routes!(agent_profiles::change, agent_profiles::delete))
+        .routes(routes!(system::stats))
+        .routes(routes!(system::logs))
+        .routes(routes!(system::connectivity))
+        .routes(routes!(system::reach::ping))
+        .routes(routes!(system::reach::database))
+        .routes(routes!(system::reach::manager))
+        .routes(routes!(database::tables))
+        .routes(routes!(database::query))
+        .routes(routes!(settings::modules, settings::set_modules))
+        .routes(routes!(settings::connections, settings::set_connections))
+        .routes(routes!(settings::mail::show, settings::mail::save))
+        .routes(routes!(settings::mail::test))
         .routes(routes!(sites::list, sites::create))
         .routes(routes!(sites::change, sites::delete))
         .routes(routes!(password::change))
@@ -239,6 +251,7 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::show, users::change, users::delete))
         .routes(routes!(users::set_picture))
+        .routes(routes!(settings::appearance, settings::set_appearance))
         .layer(DefaultBodyLimit::max(PERSON_BODY));
     let flows = OpenApiRouter::new()
         .routes(routes!(flows::show, flows::save, flows::delete))

@@ -19,7 +19,7 @@ use strowger_core::{
     time::Timestamp,
 };
 use strowger_realtime::Hub;
-use strowger_store::{Store, login_sessions::LoginEnd};
+use strowger_store::{Store, login_sessions::LoginEnd, reader::Reader};
 use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
@@ -33,6 +33,7 @@ use crate::{
     front::{Front, FrontSettings},
     handing::Desks,
     library::Library,
+    machine::Machine,
     problem::Problem,
 };
 
@@ -49,6 +50,41 @@ pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 /// not say.
 pub type DeviceReader =
     Arc<dyn Fn(ServerName, String) -> BoxFuture<'static, Option<bool>> + Send + Sync>;
+
+/// A line of the daemon's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Counts the lines since the start.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+    pub level: &'static str,
+    /// The part of the daemon.
+    pub target: String,
+    /// The text with its fields.
+    pub message: String,
+}
+
+/// The last lines of the daemon's log, oldest first.
+pub type LogReader = Arc<dyn Fn() -> Vec<LogLine> + Send + Sync>;
+
+/// What the routes about the system itself work with. What is missing is answered as not set up.
+#[derive(Clone, Default)]
+pub struct SystemParts {
+    /// Asks the database as a role that may only read.
+    pub reader: Option<Reader>,
+    /// The daemon's log.
+    pub log: Option<LogReader>,
+}
+
+impl fmt::Debug for SystemParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemParts")
+            .field("reader", &self.reader.is_some())
+            .finish_non_exhaustive()
+    }
+}
 
 /// Tells how the exchange task is.
 pub type StatusReader = Arc<dyn Fn() -> ExchangeStatus + Send + Sync>;
@@ -78,6 +114,8 @@ pub struct ApiState {
     pub status: StatusReader,
     /// Asks whether a device can be rung.
     pub devices: DeviceReader,
+    /// The machine, the log and what is asked of the database directly.
+    pub system: SystemParts,
     /// Cancelled when the daemon stops: live connections are then closed in order.
     pub shutdown: CancellationToken,
 }
@@ -119,6 +157,8 @@ pub struct ApiSettings {
     pub media: PathBuf,
     /// Where Asterisk writes recordings, as this process sees it.
     pub recordings: PathBuf,
+    /// Where the daemon keeps its files: the disk that is watched.
+    pub data_directory: PathBuf,
 }
 
 impl ApiSettings {
@@ -138,6 +178,7 @@ impl ApiSettings {
             front: None,
             media: PathBuf::from("/var/lib/strowger-media"),
             recordings: PathBuf::from("/var/spool/asterisk/monitor"),
+            data_directory: PathBuf::from("/"),
         }
     }
 }
@@ -181,6 +222,8 @@ pub(crate) struct App {
     pub(crate) desks: Desks,
     /// The sockets of the console.
     pub(crate) console: Live,
+    /// What is known of the machine.
+    pub(crate) machine: Machine,
     /// The web front, if there is one.
     pub(crate) front: Option<Front>,
     /// The sounds that were uploaded.
@@ -246,6 +289,7 @@ impl App {
             changes: Changes::default(),
             desks: Desks::default(),
             console: Live::new(api.hub.clone()),
+            machine: Machine::default(),
             front: api.settings.front.clone().map(Front::new),
             library: Library::new(api.settings.media.clone()),
             changed_users: broadcast::channel(64).0,

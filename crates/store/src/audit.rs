@@ -79,7 +79,7 @@ pub(crate) struct Before(Option<Value>);
 
 /// What differs between two states of a thing, under `before` and `after`; all of it when it is
 /// new or gone.
-fn difference(before: Option<&Value>, after: Option<&Value>) -> Value {
+pub(crate) fn difference(before: Option<&Value>, after: Option<&Value>) -> Value {
     let only = |state: Option<&Value>, other: Option<&Value>| {
         let mut state = state?.as_object()?.clone();
         state.retain(|key, value| other.and_then(|other| other.get(key)) != Some(value));

@@ -33,13 +33,13 @@ use tokio::sync::mpsc;
 
 use super::{
     Answer, Caller, ConsoleProblem,
-    appearance::{
-        app_settings, backup_schedule, connection_settings, keys, module_visibility, smtp_settings,
-    },
     campaign_view::{CampaignHead, campaign_heads, campaign_pages},
 };
 use crate::{
     guard::WorkAsAgent,
+    settings::{
+        app_settings, backup_schedule, connection_settings, keys, module_visibility, smtp_settings,
+    },
     state::{App, Shared},
 };
 

@@ -33,7 +33,7 @@ impl<P: Into<Problem>> From<P> for ConsoleProblem {
 
 impl ConsoleProblem {
     /// Everything that is wrong in one text: the console shows nothing else.
-    fn detail(&self) -> String {
+    pub(crate) fn detail(&self) -> String {
         let errors = self.0.body().errors;
         if errors.is_empty() {
             return self.0.detail().to_owned();

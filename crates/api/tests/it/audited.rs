@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use strowger_api::{ApiState, exchange_channel, router};
-use strowger_core::permission::Role::{self, Administrator, Agent, Supervisor};
+use strowger_core::permission::Role::{self, Administrator, Agent, SuperAdministrator, Supervisor};
 use uuid::Uuid;
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
 const CHANGES_NOTHING: &[(&str, &str)] = &[
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/ledger/verify"),
+    ("POST", "/api/v1/system/ping"),
     // Part of logging in, as is the second factor.
     ("POST", "/api/v1/auth/mfa"),
     ("POST", "/api/v1/auth/refresh"),
@@ -41,6 +42,12 @@ const OF_A_LOGIN: &[(&str, &str)] = &[
     ("POST", "/api/v1/auth/password-reset"),
     ("DELETE", "/api/v1/users/{id}/mfa"),
     ("DELETE", "/api/v1/users/{id}/lockout"),
+    // Needs a mail server: `system/settings.rs` has one.
+    ("POST", "/api/v1/settings/mail/test"),
+    // These need a database and an exchange that answer: `system/` has them.
+    ("POST", "/api/v1/system/test-database"),
+    ("POST", "/api/v1/system/test-manager"),
+    ("POST", "/api/v1/database/query"),
 ];
 
 /// The routes with a switchboard that does whatever it is told.
@@ -153,6 +160,7 @@ async fn every_change_by_a_person_is_in_the_audit_log_without_secrets() {
     plans(&mut scene).await;
     supervised(&mut scene).await;
     taken_away(&mut scene).await;
+    system(&mut scene).await;
     let changing: BTreeSet<_> = ROUTES
         .iter()
         .map(|route| (route.method, route.path))
@@ -161,6 +169,26 @@ async fn every_change_by_a_person_is_in_the_audit_log_without_secrets() {
         .collect();
     let missing: Vec<_> = changing.difference(&scene.seen).collect();
     assert!(missing.is_empty(), "not tried: {missing:?}");
+}
+
+async fn system(scene: &mut Scene) {
+    let appearance = json!({"company_address": "", "app_logo_data_url": "", "app_favicon_data_url": "",
+        "color_palette": "default", "app_name": "Centre", "default_language": "fr",
+        "font_family": "Inter", "font_size": 16});
+    let modules = json!({"categories": {}, "features": {"calls": {"Agent": false}}});
+    let connections = json!({
+        "database": {"host": "db.example", "port": 5432, "user": "", "database": ""},
+        "asterisk": {"ami_host": "", "ami_port": 5038, "ami_user": "", "agi_port": 4573}});
+    let mail = json!({"server": "mail.example", "port": 587, "auth": true, "secure": false,
+        "user": "strowger", "from": "", "password": PASSWORD});
+    for (path, body) in [
+        ("/api/v1/settings/appearance", appearance),
+        ("/api/v1/settings/modules", modules),
+        ("/api/v1/settings/connections", connections),
+        ("/api/v1/settings/mail", mail),
+    ] {
+        scene.write(SuperAdministrator, "PUT", path, "", body).await;
+    }
 }
 
 async fn people_and_numbers(scene: &mut Scene) {

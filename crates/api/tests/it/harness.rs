@@ -16,8 +16,8 @@ use axum::{
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use strowger_api::{
-    ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, ExchangeStatus, exchange_channel,
-    router,
+    ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, ExchangeStatus, SystemParts,
+    exchange_channel, router,
 };
 use strowger_core::{
     compliance::Packs,
@@ -28,7 +28,7 @@ use strowger_core::{
     time::{Timestamp, after},
 };
 use strowger_realtime::Hub;
-use strowger_store::{Store, login_sessions::NewLogin, users::User};
+use strowger_store::{Store, login_sessions::NewLogin, reader::Reader, users::User};
 use strowger_testkit::database::TestDatabase;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
@@ -46,7 +46,7 @@ pub(crate) struct TestApp {
     pub(crate) router: Router,
     passed_ms: Arc<AtomicI64>,
     pub(crate) tasks: JoinSet<()>,
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
     _files: Files,
 }
 
@@ -161,6 +161,7 @@ impl TestApp {
             devices: Arc::new(|_, device| {
                 Box::pin(std::future::ready(Some(device != "PJSIP/unplugged")))
             }),
+            system: SystemParts::default(),
             shutdown: tokio_util::sync::CancellationToken::new(),
         };
         let app = Self {
@@ -172,13 +173,22 @@ impl TestApp {
             auth,
             passed_ms,
             tasks,
-            _database: database,
+            database,
             _files: files,
         };
         for role in Role::ALL {
             app.add_user(role, "not a hash").await;
         }
         app
+    }
+
+    /// With a role that asks the database.
+    pub(crate) async fn with_reader(mut self) -> Self {
+        let options = self.database.options.clone();
+        let reader = Reader::of_private_server(&self.store, options);
+        self.state.system.reader = Some(reader.await.unwrap());
+        self.router = router(self.state.clone());
+        self
     }
 
     async fn add_user(&self, role: Role, password_hash: &str) {

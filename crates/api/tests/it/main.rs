@@ -24,5 +24,6 @@ mod media;
 mod roles;
 mod runs;
 mod stream;
+mod system;
 mod trunks;
 mod users;

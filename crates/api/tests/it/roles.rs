@@ -25,6 +25,7 @@ const EVERYBODY: Option<Role> = None;
 const AGENT: Option<Role> = Some(Role::Agent);
 const SUPERVISOR: Option<Role> = Some(Role::Supervisor);
 const ADMINISTRATOR: Option<Role> = Some(Role::Administrator);
+const SUPER: Option<Role> = Some(Role::SuperAdministrator);
 
 /// Every route. A test compares it with the OpenAPI document.
 pub(crate) const ROUTES: &[Route] = &[
@@ -238,6 +239,23 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/v1/ledger/verify", ADMINISTRATOR),
     route("GET", "/api/v1/audit-log", ADMINISTRATOR),
     route("GET", "/api/v1/stream", SUPERVISOR),
+    route("GET", "/api/v1/system/stats", SUPER),
+    route("GET", "/api/v1/system/logs", SUPER),
+    route("GET", "/api/v1/system/connectivity", SUPER),
+    route("POST", "/api/v1/system/ping", SUPER),
+    route("POST", "/api/v1/system/test-database", SUPER),
+    route("POST", "/api/v1/system/test-manager", SUPER),
+    route("GET", "/api/v1/database/tables", SUPER),
+    route("POST", "/api/v1/database/query", SUPER),
+    route("GET", "/api/v1/settings/appearance", SUPER),
+    route("PUT", "/api/v1/settings/appearance", SUPER),
+    route("GET", "/api/v1/settings/modules", SUPER),
+    route("PUT", "/api/v1/settings/modules", SUPER),
+    route("GET", "/api/v1/settings/connections", SUPER),
+    route("PUT", "/api/v1/settings/connections", SUPER),
+    route("GET", "/api/v1/settings/mail", SUPER),
+    route("PUT", "/api/v1/settings/mail", SUPER),
+    route("POST", "/api/v1/settings/mail/test", SUPER),
 ];
 
 fn body(route: &Route) -> Option<Value> {

@@ -128,20 +128,4 @@ impl Store {
                 .await?,
         )
     }
-
-    /// What administrators set at run time under these keys; those that were never set are
-    /// missing.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn settings(
-        &self,
-        keys: &[&str],
-    ) -> Result<std::collections::HashMap<String, serde_json::Value>, Error> {
-        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-        let rows = sqlx::query!("SELECT key, value FROM settings WHERE key = ANY($1)", &keys)
-            .fetch_all(&self.pool)
-            .await?;
-        Ok(rows.into_iter().map(|row| (row.key, row.value)).collect())
-    }
 }

@@ -6,6 +6,7 @@ mod centre;
 mod live;
 mod outbound;
 mod people;
+mod system;
 
 use axum::http::Method;
 use serde_json::Value;
@@ -35,6 +36,11 @@ pub(crate) const fn supervisors(status: u16) -> [u16; 5] {
 /// For administrators, with this status.
 pub(crate) const fn administrators(status: u16) -> [u16; 5] {
     [401, 403, 403, status, status]
+}
+
+/// For super administrators, with this status.
+pub(crate) const fn super_administrators(status: u16) -> [u16; 5] {
+    [401, 403, 403, 403, status]
 }
 
 /// For everybody who is logged in, with this status.
