@@ -130,7 +130,7 @@ pub(crate) async fn show(
 /// 8000 or 16000 Hz. Only its samples are kept, not its titles and pictures.
 #[utoipa::path(
     post, path = "/api/v1/media-files", tag = "media", params(NewSound),
-    request_body(content = Vec<u8>, content_type = "audio/wav"),
+    request_body(content = String, content_type = "audio/wav"),
     responses(
         (status = 201, description = "Added", body = Data<MediaFileView>),
         (status = 400, description = "The upload broke off", body = ProblemBody),
@@ -253,8 +253,8 @@ pub(crate) async fn delete(
 #[utoipa::path(
     get, path = "/api/v1/media-files/{id}/content", tag = "media", params(("id" = String, Path)),
     responses(
-        (status = 200, description = "The sound", content_type = "audio/wav", body = Vec<u8>),
-        (status = 206, description = "The part that was asked for", content_type = "audio/wav", body = Vec<u8>),
+        (status = 200, description = "The sound", content_type = "audio/wav", body = String),
+        (status = 206, description = "The part that was asked for", content_type = "audio/wav", body = String),
         (status = 404, description = "No such sound", body = ProblemBody),
         (status = 416, description = "It does not have such a part"),
     )

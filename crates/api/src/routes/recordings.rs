@@ -23,8 +23,8 @@ use crate::{
     get, path = "/api/v1/recordings/{id}", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses(
-        (status = 200, description = "The recording", content_type = "audio/wav", body = Vec<u8>),
-        (status = 206, description = "The part that was asked for", content_type = "audio/wav", body = Vec<u8>),
+        (status = 200, description = "The recording", content_type = "audio/wav", body = String),
+        (status = 206, description = "The part that was asked for", content_type = "audio/wav", body = String),
         (status = 404, description = "No such call, or it was not recorded, or its recording is gone", body = ProblemBody),
         (status = 416, description = "It does not have such a part"),
     )
@@ -49,8 +49,8 @@ pub(crate) async fn recording(
     get, path = "/api/v1/voicemails/{id}", tag = "calls",
     params(("id" = String, Path, description = "The call")),
     responses(
-        (status = 200, description = "The message", content_type = "audio/wav", body = Vec<u8>),
-        (status = 206, description = "The part that was asked for", content_type = "audio/wav", body = Vec<u8>),
+        (status = 200, description = "The message", content_type = "audio/wav", body = String),
+        (status = 206, description = "The part that was asked for", content_type = "audio/wav", body = String),
         (status = 404, description = "No such call, or it left no message, or the message is gone", body = ProblemBody),
         (status = 416, description = "It does not have such a part"),
     )
