@@ -46,6 +46,11 @@ enum Command {
         #[command(subcommand)]
         command: commands::ledger::Command,
     },
+    /// Look at trunks.
+    Trunk {
+        #[command(subcommand)]
+        command: commands::trunk::Command,
+    },
     /// Print the OpenAPI document of the API.
     Openapi,
     /// Simulate working days under pacing policies, or a recorded day under other settings.
@@ -131,6 +136,7 @@ pub fn main() -> ExitCode {
         | Command::User { .. }
         | Command::Seed(_)
         | Command::Ledger { .. }
+        | Command::Trunk { .. }
         | Command::Compliance { .. }
         | Command::Openapi => {}
     }
@@ -138,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Migrate
         | Command::User { .. }
         | Command::Ledger { .. }
+        | Command::Trunk { .. }
         | Command::Compliance { .. } => Needs::Database,
         Command::Serve
         | Command::Demo(_)
@@ -181,6 +188,7 @@ pub fn main() -> ExitCode {
                 commands::database::create_user(config, login_id, role, first_name, last_name).await
             }
             Command::Ledger { command } => commands::ledger::run(config, command).await,
+            Command::Trunk { command } => commands::trunk::run(config, command).await,
             Command::Seed(options) => commands::seed::run(config, options).await,
             Command::Compliance {
                 command: ComplianceCommand::Preview(options),

@@ -8,3 +8,4 @@ pub mod pace;
 pub mod seed;
 pub mod serve;
 pub mod simulate;
+pub mod trunk;

@@ -16,6 +16,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use strowger_ami::Tls;
+use strowger_api::FrontSettings;
 
 /// The defaults, which are also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -39,6 +40,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// Asterisk servers.
     pub asterisk: Asterisk,
+    /// Sounds that are uploaded.
+    pub media: Media,
     /// Rules that say who may be dialed.
     pub compliance: Compliance,
     /// Logs.
@@ -74,6 +77,22 @@ pub struct Http {
     pub metrics_on_loopback: bool,
     /// Networks of reverse proxies.
     pub trusted_proxies: Vec<IpNet>,
+    /// A web front; empty for none.
+    pub static_dir: PathBuf,
+    /// What the front may load from elsewhere.
+    pub static_sources: Vec<String>,
+    /// Seconds that an agent stays logged in without a console.
+    pub console_grace_seconds: u64,
+}
+
+impl Http {
+    /// The web front, if there is one.
+    pub fn front(&self) -> Option<FrontSettings> {
+        (!self.static_dir.as_os_str().is_empty()).then(|| FrontSettings {
+            directory: self.static_dir.clone(),
+            sources: self.static_sources.clone(),
+        })
+    }
 }
 
 /// PostgreSQL.
@@ -84,6 +103,10 @@ pub struct Database {
     pub url: SecretString,
     /// File that holds the URL.
     pub url_file: PathBuf,
+    /// URL of the role that asks for people; empty for none.
+    pub reader_url: SecretString,
+    /// File that holds it.
+    pub reader_url_file: PathBuf,
     /// Connections.
     pub connections: u32,
     /// Migrate at start.
@@ -144,6 +167,8 @@ pub struct Asterisk {
     pub agi_max_sessions: usize,
     /// Recordings, as Asterisk sees them.
     pub recordings_dir: String,
+    /// The same as Strowger sees it; empty for the same path.
+    pub recordings_seen_as: PathBuf,
     /// Endpoint for transfers.
     pub transfer_trunk: String,
     /// The server where none is named; empty for the only one.
@@ -152,6 +177,16 @@ pub struct Asterisk {
     pub speech: Speech,
     /// Servers by name.
     pub servers: BTreeMap<String, Server>,
+}
+
+/// Sounds that are uploaded.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Media {
+    /// Where files are kept.
+    pub directory: PathBuf,
+    /// The same as Asterisk sees it.
+    pub seen_as: String,
 }
 
 /// Spoken prompts.
@@ -192,6 +227,17 @@ pub struct Server {
     /// One session only, for an account that may not have two.
     #[serde(default)]
     pub one_session: bool,
+}
+
+impl Asterisk {
+    /// Where Strowger finds recordings.
+    pub fn recordings(&self) -> PathBuf {
+        if self.recordings_seen_as.as_os_str().is_empty() {
+            PathBuf::from(&self.recordings_dir)
+        } else {
+            self.recordings_seen_as.clone()
+        }
+    }
 }
 
 impl Server {
@@ -280,6 +326,7 @@ impl Config {
             // The secrets of the servers belong to the daemon; `user create` cannot read them.
             config.asterisk.servers.clear();
             config.asterisk.default_server.clear();
+            config.http.static_dir = PathBuf::new();
         }
         config.read_secrets()?;
         config.validate()?;
@@ -291,6 +338,11 @@ impl Config {
             "database.url_file",
             &self.database.url_file,
             &mut self.database.url,
+        )?;
+        secret(
+            "database.reader_url_file",
+            &self.database.reader_url_file,
+            &mut self.database.reader_url,
         )?;
         secret(
             "auth.token_secret_file",
@@ -365,8 +417,27 @@ impl Config {
         if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             bail!("database.url must begin with postgres://");
         }
+        if !(1..=3_600).contains(&self.http.console_grace_seconds) {
+            bail!(
+                "http.console_grace_seconds is {}: it must be between 1 and 3600",
+                self.http.console_grace_seconds
+            );
+        }
+        if let Some(front) = self.http.front() {
+            front.check().context("http.static_dir")?;
+        }
         if !self.asterisk.recordings_dir.starts_with('/') {
             bail!("asterisk.recordings_dir must be an absolute path");
+        }
+        let here = &self.asterisk.recordings_seen_as;
+        if !here.as_os_str().is_empty() && !here.is_absolute() {
+            bail!("asterisk.recordings_seen_as must be an absolute path, or empty");
+        }
+        if !self.media.directory.is_absolute() {
+            bail!("media.directory must be an absolute path");
+        }
+        if !self.media.seen_as.starts_with('/') {
+            bail!("media.seen_as must be an absolute path");
         }
         let name_like = |text: &str| {
             !text.is_empty()

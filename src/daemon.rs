@@ -10,15 +10,20 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use strowger_agi::ServerConfig;
-use strowger_ami::ClientConfig;
+use strowger_ami::{ClientConfig, actions};
 use strowger_api::{
-    ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, SigningKey, exchange_channel,
+    ApiSettings, ApiState, Auth, AuthSettings, DeviceReader, ExchangeHandle, SigningKey,
+    SystemParts, exchange_channel,
 };
 use strowger_core::{telephony::ServerName, time::Timestamp};
 use strowger_realtime::Hub;
-use strowger_store::{NodeLock, Store, cluster::Cluster};
+use strowger_store::{NodeLock, Store, cluster::Cluster, reader::Reader};
 use strowger_telephony::asterisk::{self, ServerSettings, Speech};
-use tokio::{net::TcpListener, sync::Mutex, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::Mutex,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use uuid::Uuid;
@@ -40,6 +45,9 @@ const DATABASE_CHECK: Duration = Duration::from_secs(2);
 
 /// How long the dialplan has to open a FastAGI session once connected.
 const AGI_ENVIRONMENT: Duration = Duration::from_secs(5);
+
+/// How long an exchange may take to say whether it can ring a device.
+const DEVICE_ANSWER: Duration = Duration::from_secs(2);
 
 /// How long a FastAGI command may take that takes no time by itself.
 const AGI_COMMAND: Duration = Duration::from_secs(10);
@@ -74,6 +82,18 @@ pub async fn hash_password(login_id: &str, password: &str, least: usize) -> anyh
         ..AuthSettings::new(SecretString::from(new_secret()))
     })?;
     Ok(auth.hash(login_id, SecretString::from(password)).await?)
+}
+
+/// What opens the secrets that the database holds; nobody logs in with it.
+///
+/// # Errors
+/// When `secrets.key` is too short or cannot be read.
+pub fn sealing(config: &Config) -> anyhow::Result<Auth> {
+    let sealing_secret = kept_secret(&config.secrets.key, config, "secrets.key")?;
+    Ok(Auth::new(&AuthSettings {
+        sealing_secret,
+        ..AuthSettings::new(SecretString::from(new_secret()))
+    })?)
 }
 
 /// The database, and the private server it runs on if there is one.
@@ -257,7 +277,7 @@ async fn start_on(
         )
     })?;
     let agi_address = adapter.agi_address;
-    let links = adapter.links.iter().map(|(_, link)| link.clone()).collect();
+    let links = adapter.links.clone();
     let hub = Hub::new(new_id().to_string());
     let (exchange, requests) = exchange_channel(REQUESTS);
     let progress = Arc::new(Progress::default());
@@ -317,10 +337,21 @@ async fn start_on(
             max_streams: config.http.max_streams,
             open_metrics_on_loopback: config.http.metrics_on_loopback,
             trusted_proxies: config.http.trusted_proxies.clone(),
+            front: config.http.front(),
+            data_directory: config.data_directory.clone(),
+            outside_trunk: outside_trunk(config),
+            console_grace: Duration::from_secs(config.http.console_grace_seconds),
+            media: config.media.directory.clone(),
+            recordings: config.asterisk.recordings(),
             ..ApiSettings::new(default_server)
         },
         metrics: Arc::new(move || metrics.render()),
         status: Arc::new(move || status.status()),
+        devices: devices(links.clone()),
+        system: SystemParts {
+            reader: reader(database, config).await,
+            log: Some(Arc::new(telemetry::recent_lines)),
+        },
         shutdown: lifecycle.hard.clone(),
     };
     lifecycle.supervise("http", serve_http(listener, state, lifecycle.hard.clone()));
@@ -331,8 +362,52 @@ async fn start_on(
         progress,
         http_address,
         agi_address,
-        links,
+        links: links.into_iter().map(|(_, link)| link).collect(),
     })
+}
+
+/// The role that asks the database for people: one of its own in the private server, or the one
+/// that is configured. Without it they cannot ask; everything else works.
+async fn reader(database: &Database, config: &Config) -> Option<Reader> {
+    let url = config.database.reader_url.expose_secret();
+    let made = match &database.cluster {
+        Some(cluster) => {
+            let options = cluster.lock().await.options();
+            Reader::of_private_server(&database.store, options).await
+        }
+        None if url.is_empty() => return None,
+        None => match url.parse::<PgConnectOptions>() {
+            Ok(options) => Reader::of_role(&database.store, options).await,
+            Err(error) => Err(strowger_store::Error::Unreachable(error)),
+        },
+    };
+    made.inspect_err(|error| {
+        tracing::warn!(%error, "The database cannot be asked directly by super administrators");
+    })
+    .ok()
+}
+
+/// Asks an exchange whether it can ring a device.
+fn devices(links: Vec<(ServerName, strowger_ami::Client)>) -> DeviceReader {
+    Arc::new(move |server, device| {
+        let link = links.iter().find(|(name, _)| *name == server);
+        let link = link.map(|(_, link)| link.clone());
+        Box::pin(async move {
+            let asked = actions::get_global(&format!("DEVICE_STATE({device})"));
+            let answer = timeout(DEVICE_ANSWER, link?.send(asked)).await;
+            let answer = answer.ok()?.ok()?;
+            match answer.get("Value")?.as_ref() {
+                "UNKNOWN" | "" => None,
+                "INVALID" | "UNAVAILABLE" => Some(false),
+                _ => Some(true),
+            }
+        })
+    })
+}
+
+fn outside_trunk(config: &Config) -> Option<String> {
+    let trunk = &config.asterisk.transfer_trunk;
+    Some(trunk.clone()).filter(|trunk| !trunk.is_empty())
 }
 
 fn server_names(config: &Config) -> Vec<ServerName> {
@@ -378,7 +453,8 @@ fn adapter_settings(config: &Config) -> anyhow::Result<asterisk::Settings> {
             drain_timeout: None,
         },
         recordings: a.recordings_dir.trim_end_matches('/').to_owned(),
-        transfer_trunk: Some(a.transfer_trunk.clone()).filter(|trunk| !trunk.is_empty()),
+        media: config.media.seen_as.trim_end_matches('/').to_owned(),
+        transfer_trunk: outside_trunk(config),
         speech: (!a.speech.command.is_empty()).then(|| {
             Arc::new(Speech {
                 command: a.speech.command.clone(),

@@ -1,5 +1,7 @@
 //! Logs and metrics of the daemon itself.
 
+mod recent;
+
 use std::{io::IsTerminal as _, sync::Arc};
 
 use anyhow::Context;
@@ -10,6 +12,8 @@ use strowger_core::{switchboard::Stats, telephony::ServerName};
 use tracing_subscriber::{
     EnvFilter, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
+
+pub use recent::recent_lines;
 
 use crate::config::{Log, LogFormat};
 
@@ -47,7 +51,9 @@ pub fn check_filter(filter: &str) -> anyhow::Result<()> {
 /// When the filter cannot be read or logging was started already.
 pub fn start_logs(settings: &Log) -> anyhow::Result<LogControl> {
     let (filter, control) = reload::Layer::new(parse(&settings.filter)?);
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry()
+        .with(filter)
+        .with(recent::Recent);
     match settings.format {
         LogFormat::Text => registry
             .with(

@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail it")]
 
 mod campaigns;
+mod console;
 mod crashes;
 mod dependencies;
 mod faults;
@@ -24,4 +25,5 @@ mod refused;
 mod starting;
 mod stopping;
 mod stream;
+mod supervision;
 mod trunks;

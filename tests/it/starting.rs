@@ -3,6 +3,8 @@
 use std::{net::TcpListener, path::Path};
 
 use serde_json::Value;
+use strowger_api::{Auth, AuthSettings};
+use strowger_core::ids::TrunkId;
 
 use crate::harness::{Api, Ground, LONG, Plan, Program, program::run};
 
@@ -136,6 +138,46 @@ async fn users_are_added_with_a_password_that_is_long_enough_and_a_login_id_of_t
     assert_eq!(users(&ground).await, before + 1);
     let answer = run(&config, &["user", "create", "eve", "--role", "queen"], "").await;
     assert_eq!(answer.code, 2, "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_password_of_a_trunk_is_printed_with_the_key_that_sealed_it() {
+    let ground = ground().await;
+    let key = "an example of thirty-two bytes!!";
+    let auth = Auth::new(&AuthSettings::new(key.into())).unwrap();
+    let id: TrunkId =
+        sqlx::query_scalar::<_, String>("UPDATE trunks SET login = '33199' RETURNING id")
+            .fetch_one(ground.store.pool())
+            .await
+            .unwrap()
+            .parse()
+            .unwrap();
+    let config = ground.write_config("info");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let ask = ["trunk", "password", id.as_str()];
+    let with_key = |key: &str| {
+        std::fs::write(&config, format!("{text}\n[secrets]\nkey = \"{key}\"\n")).unwrap();
+    };
+    with_key(key);
+    let none = run(&config, &ask, "").await;
+    assert_eq!(none.code, 1, "{none:?}");
+    assert!(none.err.contains("no password is kept"), "{none:?}");
+    let sealed = auth.seal_trunk(&id, &"s3cret".into()).unwrap();
+    sqlx::query("UPDATE trunks SET password_sealed = $1")
+        .bind(sealed)
+        .execute(ground.store.pool())
+        .await
+        .unwrap();
+    let answer = run(&config, &ask, "").await;
+    assert_eq!(
+        (answer.code, answer.out.as_str()),
+        (0, "s3cret\n"),
+        "{answer:?}"
+    );
+    with_key("another key of thirty-two bytes!!");
+    let other = run(&config, &ask, "").await;
+    assert_eq!(other.code, 1, "{other:?}");
+    assert!(other.err.contains("secrets.key"), "{other:?}");
 }
 
 #[tokio::test]

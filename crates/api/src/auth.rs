@@ -8,8 +8,9 @@ mod totp;
 
 use std::{collections::HashSet, fmt, net::IpAddr, sync::Arc, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret, SecretString};
-use strowger_core::time::Timestamp;
+use strowger_core::{ids::TrunkId, time::Timestamp};
 use strowger_store::{mfa::Factor, users::User};
 use uuid::Uuid;
 
@@ -106,6 +107,9 @@ struct Inner {
     attempts: Attempts,
     turns: Turns,
     sealer: Sealer,
+    trunk_sealer: Sealer,
+    /// For what administrators set.
+    settings: Sealer,
     min_password_len: usize,
     refresh_lifetime: Duration,
     single_session: bool,
@@ -138,6 +142,8 @@ impl Auth {
         Ok(Self(Arc::new(Inner {
             tokens: Tokens::new(&settings.keys, settings.lifetime),
             sealer: Sealer::new(sealing, b"mfa")?,
+            trunk_sealer: Sealer::new(sealing, b"trunk")?,
+            settings: Sealer::new(sealing, b"settings")?,
             refresh_lifetime: settings.refresh_lifetime.max(settings.lifetime),
             single_session: settings.single_session,
             attempts: Attempts::default(),
@@ -255,6 +261,52 @@ impl Auth {
             address: totp::address(&user.login_id, &text),
             secret: text,
         })
+    }
+
+    /// Seals the password of a trunk, as the database keeps it.
+    ///
+    /// # Errors
+    /// [`CryptoError`] when the system has no random bytes.
+    pub fn seal_trunk(
+        &self,
+        trunk: &TrunkId,
+        password: &SecretString,
+    ) -> Result<Vec<u8>, CryptoError> {
+        let password = password.expose_secret().as_bytes();
+        self.0.trunk_sealer.seal(trunk.as_str(), password)
+    }
+
+    /// Opens what [`Auth::seal_trunk`] sealed for the same trunk.
+    ///
+    /// # Errors
+    /// [`CryptoError`] when it was sealed with another key or for another trunk.
+    pub fn open_trunk(&self, trunk: &TrunkId, sealed: &[u8]) -> Result<SecretString, CryptoError> {
+        let password = self.0.trunk_sealer.open(trunk.as_str(), sealed)?;
+        let password = String::from_utf8(password).map_err(|_| CryptoError)?;
+        Ok(password.into())
+    }
+
+    /// Seals a secret that an administrator sets, for the setting that it belongs to.
+    ///
+    /// # Errors
+    /// [`CryptoError`] when the system has no random bytes.
+    pub fn seal_setting(&self, owner: &str, plain: &SecretString) -> Result<String, CryptoError> {
+        let sealed = self
+            .0
+            .settings
+            .seal(owner, plain.expose_secret().as_bytes())?;
+        Ok(STANDARD.encode(sealed))
+    }
+
+    /// Opens what [`Auth::seal_setting`] sealed for the same setting.
+    ///
+    /// # Errors
+    /// [`CryptoError`] when it was sealed with another key, or for another setting.
+    pub fn open_setting(&self, owner: &str, sealed: &str) -> Result<SecretString, CryptoError> {
+        let sealed = STANDARD.decode(sealed).map_err(|_| CryptoError)?;
+        let plain = self.0.settings.open(owner, &sealed)?;
+        let plain = String::from_utf8(plain).map_err(|_| CryptoError)?;
+        Ok(SecretString::from(plain))
     }
 
     /// The time step of a code that is right and not used up.

@@ -68,6 +68,14 @@ needs! {
     EditCompliance, "see and change do-not-call lists";
     ReadLedger, "read the dial ledger";
     ReadAudit, "read the audit log and verify the ledger";
+    EditActivityTypes, "change activity types";
+    EditScripts, "see and change scripts";
+    EditQualifications, "change qualifications";
+    EditMedia, "see and change sounds";
+    ReadRecordings, "hear recordings";
+    EditSettings, "see and change the settings of the system";
+    ReadSystem, "see the state of the machine";
+    RunDatabaseQueries, "ask the database";
 }
 
 /// Who asks, and how they proved it.
@@ -140,6 +148,16 @@ pub(crate) struct May<P> {
     /// The same, and how they proved it.
     pub(crate) access: Access,
     needs: PhantomData<P>,
+}
+
+impl<P> Clone for May<P> {
+    fn clone(&self) -> Self {
+        Self {
+            user: self.user.clone(),
+            access: self.access.clone(),
+            needs: PhantomData,
+        }
+    }
 }
 
 impl<P> May<P> {

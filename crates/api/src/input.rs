@@ -116,6 +116,28 @@ pub(crate) fn unprintable(text: &str) -> Option<&'static str> {
     })
 }
 
+/// Deepest nesting of what is kept as it was sent: the database refuses far deeper ones.
+pub(crate) const MAX_DEPTH: usize = 60;
+
+/// Why the database could not keep a value, if so.
+pub(crate) fn unstorable(value: &Value, depth: usize) -> Option<&'static str> {
+    if depth == 0 {
+        return Some("it is nested too deeply");
+    }
+    let nul = |text: &str| {
+        text.contains('\0')
+            .then_some("a text of it holds the character NUL: remove it")
+    };
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+        Value::String(text) => nul(text),
+        Value::Array(items) => items.iter().find_map(|item| unstorable(item, depth - 1)),
+        Value::Object(fields) => fields
+            .iter()
+            .find_map(|(key, item)| nul(key).or_else(|| unstorable(item, depth - 1))),
+    }
+}
+
 /// Collects everything that is wrong, so that a person corrects it in one go.
 #[derive(Debug, Default)]
 pub(crate) struct Check {

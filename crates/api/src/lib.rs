@@ -22,21 +22,32 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+mod changes;
 mod console;
+mod device;
 mod exchange;
+mod front;
 mod guard;
+mod handing;
 mod input;
+mod library;
+mod machine;
 mod middleware;
 mod picture;
 mod problem;
 mod reply;
 mod router;
 mod routes;
+mod settings;
 mod state;
 
 pub use auth::{Auth, AuthError, AuthSettings, SigningKey};
 pub use exchange::{ExchangeError, ExchangeHandle, Request, exchange_channel};
+pub use front::{FrontError, FrontSettings};
 pub use problem::{FieldError, Problem, ProblemBody};
 pub use reply::MAX_LIMIT;
 pub use router::{openapi, router};
-pub use state::{ApiSettings, ApiState, Clock, ExchangeStatus, IdGen, MetricsText, StatusReader};
+pub use state::{
+    ApiSettings, ApiState, Clock, DeviceReader, ExchangeStatus, IdGen, LogLine, LogReader,
+    MetricsText, StatusReader, SystemParts,
+};

@@ -18,7 +18,7 @@ pub(crate) enum BadPicture {
     #[error("give the picture as data:image/…;base64,…")]
     NotAUrl,
     /// None of the known formats, whatever the URL says.
-    #[error("the picture is not a PNG, JPEG, GIF or WebP file")]
+    #[error("the picture is not a PNG, JPEG, GIF, WebP or ICO file")]
     UnknownFormat,
 }
 
@@ -44,6 +44,7 @@ fn format_of(bytes: &[u8]) -> Option<&'static str> {
             b'P',
             ..,
         ] => Some("webp"),
+        [0, 0, 1, 0, ..] => Some("x-icon"),
         _ => None,
     }
 }

@@ -194,6 +194,11 @@ impl Problem {
         )
     }
 
+    /// Another machine that was asked for something refused or did not answer.
+    pub fn elsewhere(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "other-side-failed", detail)
+    }
+
     /// A failure that is ours. What happened is in the log and nowhere else.
     pub fn internal() -> Self {
         Self::new(
@@ -313,6 +318,8 @@ impl From<Refused> for Problem {
             | Refused::NotLoggedIn(_)
             | Refused::AlreadyLoggedIn { .. }
             | Refused::StationInUse { .. }
+            | Refused::CannotBeHeard { .. }
+            | Refused::NotSupervising
             | Refused::WrongState { .. } => Self::conflict(text),
         }
     }

@@ -6,6 +6,7 @@ use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
     middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse as _, Response},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::{
@@ -19,9 +20,11 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::Problem,
     routes::{
-        agent_profiles, agents, api_keys, asked, audit, board, callbacks, caller_ids, calls,
-        campaigns, consents, contacts, dids, dnc, flows, health, ledger, lists, locks, login,
-        opt_outs, password, qualifications, queues, sites, stream, trunks, user_groups, users,
+        activity_types, agent_profiles, agents, api_keys, asked, audit, board, callbacks,
+        caller_ids, calls, campaigns, cards, consents, contacts, database, desk, dids, dnc, flows,
+        handling, health, ledger, lists, locks, login, media_files, opt_outs, password, planning,
+        qualifications, queues, recordings, scripts, settings, sites, stream, supervision, system,
+        trunks, user_groups, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -35,8 +38,9 @@ const BODY: usize = 256 * 1024;
 /// Largest body about users: one with a picture of 2 MiB, or a thousand without.
 const PERSON_BODY: usize = 4 * 1024 * 1024;
 
-/// Largest body of a flow: 500 nodes with prompts of 2,000 characters fit.
-const FLOW_BODY: usize = 4 * 1024 * 1024;
+/// Largest body of a flow or a script: 500 nodes with prompts of 2,000 characters fit, and some
+/// pictures.
+const FLOW_BODY: usize = 5 * 1024 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -75,12 +79,18 @@ async fn document(State(_): State<Shared>) -> Json<utoipa::openapi::OpenApi> {
     Json(openapi())
 }
 
-async fn no_such_route(request: Request) -> Problem {
-    let path: String = request.uri().path().chars().take(200).collect();
+async fn no_such_route(State(app): State<Shared>, request: Request) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    if let Some(front) = &app.front
+        && let Some(response) = front.serve(request).await
+    {
+        return response;
+    }
+    let path: String = uri.path().chars().take(200).collect();
     Problem::not_found(format!(
-        "there is no route {} {path}: see /api/v1/openapi.json",
-        request.method()
+        "there is no route {method} {path}: see /api/v1/openapi.json"
     ))
+    .into_response()
 }
 
 async fn no_such_method() -> Problem {
@@ -107,12 +117,40 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(user_groups::change, user_groups::delete))
         .routes(routes!(agent_profiles::list, agent_profiles::create))
         .routes(routes!(agent_profiles::change, agent_profiles::delete))
+        .routes(routes!(system::stats))
+        .routes(routes!(system::logs))
+        .routes(routes!(system::connectivity))
+        .routes(routes!(system::reach::ping))
+        .routes(routes!(system::reach::database))
+        .routes(routes!(system::reach::manager))
+        .routes(routes!(database::tables))
+        .routes(routes!(database::query))
+        .routes(routes!(settings::modules, settings::set_modules))
+        .routes(routes!(settings::connections, settings::set_connections))
+        .routes(routes!(settings::mail::show, settings::mail::save))
+        .routes(routes!(settings::mail::test))
         .routes(routes!(sites::list, sites::create))
         .routes(routes!(sites::change, sites::delete))
         .routes(routes!(password::change))
         .routes(routes!(trunks::list, trunks::create))
+        .routes(routes!(trunks::change, trunks::delete))
         .routes(routes!(campaigns::list, campaigns::create))
-        .routes(routes!(campaigns::show, campaigns::change))
+        .routes(routes!(campaigns::show, campaigns::change, desk::delete))
+        .routes(routes!(desk::show, desk::save))
+        .routes(routes!(cards::list, cards::create))
+        .routes(routes!(cards::show, cards::change))
+        .routes(routes!(handling::lock, handling::unlock))
+        .routes(routes!(handling::qualify))
+        .routes(routes!(handling::notes, handling::add_note))
+        .routes(routes!(handling::calls))
+        .routes(routes!(handling::next))
+        .routes(routes!(
+            planning::list,
+            planning::create,
+            planning::delete_all
+        ))
+        .routes(routes!(planning::change, planning::delete))
+        .routes(routes!(planning::delete_several))
         .routes(routes!(campaigns::set_agents))
         .routes(routes!(campaigns::start))
         .routes(routes!(campaigns::pause))
@@ -147,6 +185,10 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(agents::make_ready))
         .routes(routes!(agents::make_pause))
         .routes(routes!(agents::make_log_out))
+        .routes(routes!(supervision::listen))
+        .routes(routes!(supervision::coach))
+        .routes(routes!(supervision::barge))
+        .routes(routes!(supervision::stop))
         .routes(routes!(calls::hang_up))
         .routes(routes!(calls::records))
         .routes(routes!(lists::list, lists::create))
@@ -163,10 +205,15 @@ fn all() -> OpenApiRouter<Shared> {
             qualifications::remove_group
         ))
         .routes(routes!(qualifications::qualify))
+        .routes(routes!(activity_types::list, activity_types::create))
+        .routes(routes!(activity_types::change, activity_types::delete))
+        .routes(routes!(scripts::list))
+        .routes(routes!(scripts::duplicate))
         .routes(routes!(flows::list))
         .routes(routes!(flows::publish))
+        .routes(routes!(flows::duplicate))
         .routes(routes!(dids::list))
-        .routes(routes!(dids::save))
+        .routes(routes!(dids::save, dids::delete))
         .routes(routes!(queues::list))
         .routes(routes!(queues::save))
         .routes(routes!(consents::list, consents::record))
@@ -178,10 +225,20 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(ledger::list))
         .routes(routes!(ledger::heads))
         .routes(routes!(audit::list))
+        .routes(routes!(media_files::list))
+        .routes(routes!(
+            media_files::show,
+            media_files::rename,
+            media_files::delete
+        ))
+        .routes(routes!(media_files::content))
+        .routes(routes!(recordings::recording))
+        .routes(routes!(recordings::voicemail))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .routes(routes!(document))
+        .routes(routes!(board::home))
         .routes(routes!(board::board))
         .layer(DefaultBodyLimit::max(BODY));
     let login = OpenApiRouter::new()
@@ -194,9 +251,12 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::show, users::change, users::delete))
         .routes(routes!(users::set_picture))
+        .routes(routes!(settings::appearance, settings::set_appearance))
         .layer(DefaultBodyLimit::max(PERSON_BODY));
     let flows = OpenApiRouter::new()
-        .routes(routes!(flows::show, flows::save))
+        .routes(routes!(flows::show, flows::save, flows::delete))
+        .routes(routes!(scripts::create))
+        .routes(routes!(scripts::show, scripts::change, scripts::delete))
         .layer(DefaultBodyLimit::max(FLOW_BODY));
     let many = OpenApiRouter::new()
         .routes(routes!(users::create_many))
@@ -204,7 +264,9 @@ fn all() -> OpenApiRouter<Shared> {
     // These take their time and mind their own limits.
     let slow = OpenApiRouter::new()
         .routes(routes!(contacts::import))
+        .routes(routes!(media_files::upload))
         .merge(many)
+        .routes(routes!(cards::delete))
         .routes(routes!(dnc::import::import))
         .routes(routes!(ledger::export::export))
         .routes(routes!(ledger::verify))
@@ -227,8 +289,7 @@ pub fn router(state: ApiState) -> Router {
     let app = Arc::new(App::new(state));
     let (router, _) = all().split_for_parts();
     router
-        .merge(console::router().layer(from_fn(deadline)))
-        .merge(console::slow())
+        .merge(console::router())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(panicked))

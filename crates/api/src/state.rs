@@ -3,9 +3,12 @@
 use std::{
     fmt,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 use strowger_core::{
@@ -16,13 +19,23 @@ use strowger_core::{
     time::Timestamp,
 };
 use strowger_realtime::Hub;
-use strowger_store::{Store, login_sessions::LoginEnd};
+use strowger_store::{Store, login_sessions::LoginEnd, reader::Reader};
 use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::{auth::Auth, exchange::ExchangeHandle, problem::Problem};
+use crate::{
+    auth::Auth,
+    changes::Changes,
+    console::Live,
+    exchange::ExchangeHandle,
+    front::{Front, FrontSettings},
+    handing::Desks,
+    library::Library,
+    machine::Machine,
+    problem::Problem,
+};
 
 /// Reads the clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -32,6 +45,46 @@ pub type IdGen = Arc<dyn Fn() -> Uuid + Send + Sync>;
 
 /// Renders the metrics in the text format of Prometheus.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Asks an exchange whether it can ring a device such as `PJSIP/1001` now; `None` when it does
+/// not say.
+pub type DeviceReader =
+    Arc<dyn Fn(ServerName, String) -> BoxFuture<'static, Option<bool>> + Send + Sync>;
+
+/// A line of the daemon's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Counts the lines since the start.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+    pub level: &'static str,
+    /// The part of the daemon.
+    pub target: String,
+    /// The text with its fields.
+    pub message: String,
+}
+
+/// The last lines of the daemon's log, oldest first.
+pub type LogReader = Arc<dyn Fn() -> Vec<LogLine> + Send + Sync>;
+
+/// What the routes about the system itself work with. What is missing is answered as not set up.
+#[derive(Clone, Default)]
+pub struct SystemParts {
+    /// Asks the database as a role that may only read.
+    pub reader: Option<Reader>,
+    /// The daemon's log.
+    pub log: Option<LogReader>,
+}
+
+impl fmt::Debug for SystemParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemParts")
+            .field("reader", &self.reader.is_some())
+            .finish_non_exhaustive()
+    }
+}
 
 /// Tells how the exchange task is.
 pub type StatusReader = Arc<dyn Fn() -> ExchangeStatus + Send + Sync>;
@@ -59,6 +112,10 @@ pub struct ApiState {
     pub metrics: MetricsText,
     /// Tells how the exchange task is.
     pub status: StatusReader,
+    /// Asks whether a device can be rung.
+    pub devices: DeviceReader,
+    /// The machine, the log and what is asked of the database directly.
+    pub system: SystemParts,
     /// Cancelled when the daemon stops: live connections are then closed in order.
     pub shutdown: CancellationToken,
 }
@@ -80,6 +137,8 @@ pub struct ApiSettings {
     pub servers: Vec<ServerName>,
     /// Most live connections at once.
     pub max_streams: usize,
+    /// How long somebody who asks for the next contact waits for one.
+    pub next_contact_wait: Duration,
     /// Most imports at once.
     pub max_imports: usize,
     /// Longest body of an import in bytes.
@@ -88,6 +147,18 @@ pub struct ApiSettings {
     pub open_metrics_on_loopback: bool,
     /// Proxies whose `X-Forwarded-For` tells where a request comes from.
     pub trusted_proxies: Vec<IpNet>,
+    /// The trunk to mobiles that are stations: a PJSIP endpoint.
+    pub outside_trunk: Option<String>,
+    /// How long an agent stays logged in after the last socket of their console is gone.
+    pub console_grace: Duration,
+    /// A web front to serve on every path that is not the API's.
+    pub front: Option<FrontSettings>,
+    /// Where sounds that are uploaded are kept.
+    pub media: PathBuf,
+    /// Where Asterisk writes recordings, as this process sees it.
+    pub recordings: PathBuf,
+    /// Where the daemon keeps its files: the disk that is watched.
+    pub data_directory: PathBuf,
 }
 
 impl ApiSettings {
@@ -97,10 +168,17 @@ impl ApiSettings {
             default_server: server.clone(),
             servers: vec![server],
             max_streams: 2_000,
+            next_contact_wait: Duration::from_secs(12),
             max_imports: 2,
             max_import_bytes: 100 * 1024 * 1024,
             open_metrics_on_loopback: false,
             trusted_proxies: Vec::new(),
+            outside_trunk: None,
+            console_grace: Duration::from_mins(1),
+            front: None,
+            media: PathBuf::from("/var/lib/strowger-media"),
+            recordings: PathBuf::from("/var/spool/asterisk/monitor"),
+            data_directory: PathBuf::from("/"),
         }
     }
 }
@@ -136,12 +214,27 @@ pub(crate) struct App {
     pub(crate) imports: Arc<Semaphore>,
     /// When the ledger was verified last; held while it is.
     pub(crate) verified_at: Mutex<Option<Timestamp>>,
+    /// Pages of contacts that are read for screens at once: the dialer needs the database too.
+    pub(crate) pages: Arc<Semaphore>,
+    /// What was changed just now.
+    pub(crate) changes: Changes,
+    /// Who waits for contacts.
+    pub(crate) desks: Desks,
+    /// The sockets of the console.
+    pub(crate) console: Live,
+    /// What is known of the machine.
+    pub(crate) machine: Machine,
+    /// The web front, if there is one.
+    pub(crate) front: Option<Front>,
+    /// The sounds that were uploaded.
+    pub(crate) library: Library,
     /// Who was changed just now.
     changed_users: broadcast::Sender<UserId>,
     /// The logins that ended just now.
     ended_logins: broadcast::Sender<SessionEnded>,
     runs: Runs,
-    work: TaskTracker,
+    /// Where what goes on without a request runs.
+    pub(crate) tasks: TaskTracker,
 }
 
 /// One change of the run of a campaign at a time: what is stored and what the switchboard is
@@ -192,10 +285,17 @@ impl App {
             streams: Arc::new(Semaphore::new(api.settings.max_streams)),
             imports: Arc::new(Semaphore::new(api.settings.max_imports)),
             verified_at: Mutex::default(),
+            pages: Arc::new(Semaphore::new(2)),
+            changes: Changes::default(),
+            desks: Desks::default(),
+            console: Live::new(api.hub.clone()),
+            machine: Machine::default(),
+            front: api.settings.front.clone().map(Front::new),
+            library: Library::new(api.settings.media.clone()),
             changed_users: broadcast::channel(64).0,
             ended_logins: broadcast::channel(64).0,
             runs: Runs(std::array::from_fn(|_| Arc::default())),
-            work: TaskTracker::new(),
+            tasks: TaskTracker::new(),
             api,
         }
     }
@@ -247,11 +347,11 @@ impl App {
     }
 
     /// Carries work out to its end, also when the client hangs up.
-    async fn finish<T: Send + 'static>(
+    pub(crate) async fn finish<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Problem>> + Send + 'static,
     ) -> Result<T, Problem> {
-        match self.work.spawn(work.in_current_span()).await {
+        match self.tasks.spawn(work.in_current_span()).await {
             Ok(result) => result,
             Err(error) => {
                 tracing::error!(%error, "A change ended before it was done");
@@ -279,6 +379,11 @@ impl App {
             Ok(())
         };
         self.finish(Box::pin(work)).await
+    }
+
+    /// Runs something beside the requests, for as long as the daemon does.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
     }
 
     pub(crate) fn new_id(&self) -> Uuid {

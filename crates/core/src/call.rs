@@ -175,6 +175,8 @@ pub struct Call {
     pub ended_at: Option<Timestamp>,
     /// When the conversation ended, if before the call did.
     pub unbridged_at: Option<Timestamp>,
+    /// The channel of the agent's station, when it was rung for this call.
+    pub station: Option<ChannelId>,
     /// The agent who talked, kept after they are released.
     pub talked_to: Option<UserId>,
     /// The recording, relative to the recordings directory.
@@ -212,6 +214,7 @@ impl Call {
             bridged_at: None,
             ended_at: None,
             unbridged_at: None,
+            station: None,
             talked_to: None,
             recording: None,
         }

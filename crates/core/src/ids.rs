@@ -180,6 +180,15 @@ text_id!(
 text_id!(
     /// A list of contacts of a campaign.
     ListId, "lst");
+text_id!(
+    /// Something that agents can be doing.
+    ActivityTypeId, "act");
+text_id!(
+    /// A script that agents read and fill in.
+    ScriptId, "scr");
+text_id!(
+    /// A sound.
+    MediaFileId, "med");
 
 uuid_id!(
     /// One dial of one number of one contact.
@@ -193,6 +202,9 @@ uuid_id!(
 uuid_id!(
     /// A call that was promised to a contact.
     CallbackId, "cbk");
+uuid_id!(
+    /// A supervisor's line to what an agent says and hears.
+    SupervisionId, "spy");
 
 impl From<AttemptId> for CallId {
     fn from(attempt: AttemptId) -> Self {

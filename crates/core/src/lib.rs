@@ -14,6 +14,7 @@
 //! - [`caller_id`] chooses the number to show, [`amd`] says how far machine detection can be
 //!   trusted, [`abandonment`] computes the rate that regulators ask for;
 //! - [`ivr`] checks and runs the flows that inbound callers walk;
+//! - [`sound`] says which sounds Asterisk plays;
 //! - [`telephony`] are the words spoken with an adapter, [`record`] those with the
 //!   database, [`live`] those with people who watch.
 #![forbid(unsafe_code)]
@@ -36,8 +37,10 @@ pub mod live;
 pub mod pacing;
 pub mod permission;
 pub mod phone;
+pub mod planning;
 pub mod record;
 pub mod retry;
+pub mod sound;
 pub mod statistics;
 pub mod switchboard;
 pub mod telephony;

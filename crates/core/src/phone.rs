@@ -55,6 +55,24 @@ impl PhoneNumber {
         )
     }
 
+    /// The number as a person of `region` (ISO 3166 two letters) dials it, digits only: a number
+    /// of that region with its national prefix, such as `0639981234`; any other in E.164.
+    pub fn dialed_in(&self, region: &str) -> String {
+        let own = Region::from_str(region).ok().and_then(|region| {
+            let number = PHONE_NUMBER_UTIL.parse(&*self.0, None).ok()?;
+            let country = PHONE_NUMBER_UTIL.get_country_code_for_region(region)?;
+            (country == number.country_code).then_some(number)
+        });
+        match own {
+            Some(number) => PHONE_NUMBER_UTIL
+                .format(&number, PhoneNumberFormat::National)
+                .chars()
+                .filter(char::is_ascii_digit)
+                .collect(),
+            None => self.0.as_ref().to_owned(),
+        }
+    }
+
     /// The number in E.164.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -121,6 +139,23 @@ impl From<PhoneNumber> for TypedNumber {
     fn from(number: PhoneNumber) -> Self {
         let kind = number_type(&number);
         Self { number, kind }
+    }
+}
+
+/// The beginning of a number, as people of `region` write it, in E.164: `06 12` is `+33612` in FR.
+pub fn e164_prefix(text: &str, region: &str) -> String {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    if text.trim_start().starts_with('+') {
+        return format!("+{digits}");
+    }
+    if let Some(international) = digits.strip_prefix("00") {
+        return format!("+{international}");
+    }
+    let region = Region::from_str(region).ok();
+    let country = region.and_then(|region| PHONE_NUMBER_UTIL.get_country_code_for_region(region));
+    match country {
+        Some(country) => format!("+{country}{}", digits.strip_prefix('0').unwrap_or(&digits)),
+        None => format!("+{digits}"),
     }
 }
 
@@ -234,6 +269,25 @@ mod tests {
                 .as_str(),
             "+33639981234"
         );
+    }
+
+    #[test]
+    fn a_number_is_shown_as_it_is_dialed_in_its_region() {
+        let shown =
+            |text: &str, region: &str| PhoneNumber::parse(text, "FR").unwrap().dialed_in(region);
+        assert_eq!(shown("06 39 98 12 34", "FR"), "0639981234");
+        assert_eq!(shown("+12025550142", "US"), "2025550142");
+        assert_eq!(shown("+12025550142", "FR"), "+12025550142");
+        assert_eq!(shown("06 39 98 12 34", "??"), "+33639981234");
+    }
+
+    #[test]
+    fn the_beginning_of_a_number_is_read_in_its_region() {
+        assert_eq!(e164_prefix("06 12", "FR"), "+33612");
+        assert_eq!(e164_prefix("0033 6", "FR"), "+336");
+        assert_eq!(e164_prefix("+4420", "FR"), "+4420");
+        assert_eq!(e164_prefix("202", "US"), "+1202");
+        assert_eq!(e164_prefix("0", "FR"), "+33");
     }
 
     #[test]

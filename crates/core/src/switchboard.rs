@@ -25,6 +25,7 @@ mod pacing;
 mod phases;
 mod preview;
 mod shares;
+mod supervision;
 #[cfg(test)]
 mod tests;
 mod trunks;
@@ -57,6 +58,7 @@ use crate::{
 
 pub use commands::{Command, Refused};
 pub use links::{Restored, RestoredCall, RestoredSession};
+pub use supervision::Supervise;
 
 /// Late signals of an unanswered attempt are awaited this long after its channel is gone:
 /// for a busy number Asterisk reports the Originate's outcome before the end of the dial.
@@ -430,6 +432,8 @@ pub struct Switchboard {
     calls: HashMap<CallId, Call>,
     by_channel: HashMap<ChannelId, CallId>,
     by_session: HashMap<SessionId, CallId>,
+    /// The line of each supervisor who listens.
+    supervisions: BTreeMap<UserId, supervision::Line>,
     /// Calls that wait for an agent, outbound ones first, then by how long they have waited.
     waiting: BTreeSet<(bool, Timestamp, CallId)>,
     servers: BTreeMap<ServerName, Server>,

@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{AgentSessionId, AttemptId, CallId, QueueId},
+    ids::{AgentSessionId, AttemptId, CallId, QueueId, SupervisionId},
     ivr,
 };
 
@@ -45,6 +45,8 @@ pub enum ChannelOwner {
         /// Counts the legs of the session from 1: a lost leg is dialed again under a new id.
         number: u32,
     },
+    /// The line of a supervisor who listens.
+    Supervision(SupervisionId),
     /// Not originated by Strowger.
     Other,
 }
@@ -60,10 +62,18 @@ impl ChannelId {
         Self(format!("leg_{}_{number}", session.0.simple()).into())
     }
 
+    /// The line of a supervisor.
+    pub fn for_supervision(supervision: SupervisionId) -> Self {
+        Self(supervision.to_string().into())
+    }
+
     /// Whose channel this is.
     pub fn owner(&self) -> ChannelOwner {
         if let Ok(attempt) = self.0.parse() {
             return ChannelOwner::Attempt(attempt);
+        }
+        if let Ok(supervision) = self.0.parse() {
+            return ChannelOwner::Supervision(supervision);
         }
         self.0
             .strip_prefix("leg_")
@@ -202,6 +212,13 @@ pub enum Event {
         channel: ChannelId,
         /// Asterisk's `DialStatus`, such as `BUSY`.
         status: String,
+    },
+    /// A station that was rung for a customer answered.
+    StationAnswered {
+        /// The customer's channel.
+        customer: ChannelId,
+        /// The station's.
+        station: ChannelId,
     },
     /// The channel talks with whoever else is in the bridge.
     BridgeEntered {
@@ -352,6 +369,36 @@ pub enum OriginatePurpose {
     },
     /// A nailed-up agent leg.
     AgentLeg,
+    /// The line of a supervisor: it ends when the channel that is listened to does.
+    Supervision {
+        /// What is listened to.
+        target: ChannelId,
+        /// Who hears the supervisor.
+        how: Supervision,
+    },
+}
+
+/// Who hears a supervisor that listens to an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Supervision {
+    /// Nobody.
+    Listen,
+    /// The agent.
+    Coach,
+    /// Everybody.
+    Barge,
+}
+
+impl Supervision {
+    /// The name used in tables and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::Coach => "coach",
+            Self::Barge => "barge",
+        }
+    }
 }
 
 /// What a session is asked to do.
@@ -420,6 +467,11 @@ mod tests {
         assert_eq!(
             ChannelId::for_leg(session, 3).owner(),
             ChannelOwner::Leg { session, number: 3 }
+        );
+        let supervision = SupervisionId(Uuid::from_u128(3));
+        assert_eq!(
+            ChannelId::for_supervision(supervision).owner(),
+            ChannelOwner::Supervision(supervision)
         );
         assert_eq!(
             ChannelId::from("1763630000.12").owner(),

@@ -33,6 +33,8 @@ pub struct Numbered {
     pub seq: u64,
     /// `{"seq":n,"type":…,"data":…}`, written once for all watchers.
     pub json: Arc<str>,
+    /// The change itself, for watchers that show it otherwise.
+    pub change: Change,
 }
 
 /// The fields of a change as JSON, without the braces around them.
@@ -241,11 +243,12 @@ impl Hub {
     pub fn publish(&self, change: Change) {
         let fields = fields(&change);
         let mut state = self.state();
-        state.apply(change);
+        state.apply(change.clone());
         state.seq += 1;
         let numbered = Arc::new(Numbered {
             seq: state.seq,
             json: format!("{{\"seq\":{},{fields}}}", state.seq).into(),
+            change,
         });
         if state.kept.len() == KEPT {
             state.kept.pop_front();
@@ -275,6 +278,11 @@ impl Hub {
     pub fn snapshot(&self) -> Snapshot {
         let shared = self.state().share();
         shared.into()
+    }
+
+    /// The number of the last change.
+    pub fn seq(&self) -> u64 {
+        self.state().seq
     }
 
     /// The agents with a session.

@@ -10,6 +10,7 @@ mod channels;
 mod commands;
 mod dialing;
 mod handover;
+mod spying;
 
 use std::{
     cmp::Reverse,

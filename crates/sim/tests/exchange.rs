@@ -887,3 +887,32 @@ async fn a_trunk_that_fails_has_no_line_for_anybody() {
     let stats = world.exchange.stats().await;
     assert_eq!((stats.congestion, stats.answered_human), (1, 0));
 }
+
+#[tokio::test]
+async fn a_channel_that_spies_goes_with_the_one_it_spies_on() {
+    let world = World::new(|_| {}).await;
+    let mut manager = world.manager().await;
+    manager.leg("101", "leg_1").await;
+    let spy = |id: &str, target: &str| {
+        actions::originate(&OriginateRequest {
+            channel: "PJSIP/102".to_owned(),
+            channel_id: id.to_owned(),
+            application: Some(actions::Application {
+                name: "ChanSpy".to_owned(),
+                data: format!("{target},quES"),
+            }),
+            timeout_ms: 30_000,
+            ..OriginateRequest::default()
+        })
+    };
+    manager.ask(spy("spy_1", "leg_1")).await;
+    let start = manager.until("ChanSpyStart", |_| true).await;
+    assert_eq!(start.get("SpyerUniqueid").unwrap(), "spy_1");
+    assert_eq!(start.get("SpyeeUniqueid").unwrap(), "leg_1");
+    assert!(world.exchange.hang_up("leg_1", 16).await);
+    let stop = manager.until("ChanSpyStop", |_| true).await;
+    assert_eq!(stop.get("SpyerUniqueid").unwrap(), "spy_1");
+    manager.ask(spy("spy_2", "leg_1")).await;
+    // What is not there is not listened to.
+    manager.hung_up("spy_2").await;
+}

@@ -79,7 +79,7 @@ pub(crate) struct Before(Option<Value>);
 
 /// What differs between two states of a thing, under `before` and `after`; all of it when it is
 /// new or gone.
-fn difference(before: Option<&Value>, after: Option<&Value>) -> Value {
+pub(crate) fn difference(before: Option<&Value>, after: Option<&Value>) -> Value {
     let only = |state: Option<&Value>, other: Option<&Value>| {
         let mut state = state?.as_object()?.clone();
         state.retain(|key, value| other.and_then(|other| other.get(key)) != Some(value));
@@ -103,7 +103,9 @@ async fn state(db: &mut PgConnection, what: &str, id: &str) -> Result<Option<Val
     let state = sqlx::query_scalar!(
         r#"SELECT CASE $1
              WHEN 'user' THEN (SELECT to_jsonb(t) - 'password_hash' FROM users t WHERE id = $2 FOR NO KEY UPDATE)
-             WHEN 'trunk' THEN (SELECT to_jsonb(t) FROM trunks t WHERE id = $2 FOR NO KEY UPDATE)
+             WHEN 'trunk' THEN (
+               SELECT to_jsonb(t) - 'password_sealed' || jsonb_build_object('sealed_md5', md5(t.password_sealed))
+               FROM trunks t WHERE id = $2 FOR NO KEY UPDATE)
              WHEN 'campaign' THEN (
                SELECT to_jsonb(t) - 'filters_version' || jsonb_build_object(
                  'trunk_ids', ARRAY(SELECT trunk_id FROM campaign_trunks WHERE campaign_id = t.id ORDER BY position),

@@ -33,6 +33,10 @@ pub struct Callback {
     pub note: String,
     /// Who promised it.
     pub created_by: Option<UserId>,
+    /// When it was promised.
+    pub created_at: Timestamp,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
 }
 
 struct Row {
@@ -45,6 +49,8 @@ struct Row {
     state: String,
     note: String,
     created_by: Option<String>,
+    created_at: chrono::DateTime<chrono::Utc>,
+    updated_at: chrono::DateTime<chrono::Utc>,
 }
 
 impl TryFrom<Row> for Callback {
@@ -61,6 +67,8 @@ impl TryFrom<Row> for Callback {
             state: row.state,
             note: row.note,
             created_by: user(row.created_by)?,
+            created_at: timestamp(row.created_at),
+            updated_at: timestamp(row.updated_at),
         })
     }
 }
@@ -128,7 +136,7 @@ impl Store {
             Some(number) => number.to_string(),
             None => sqlx::query_scalar!(
                 r#"SELECT coalesce(
-                       (SELECT number FROM attempts WHERE contact_id = $1 ORDER BY ordinal DESC LIMIT 1),
+                       (SELECT number FROM attempts WHERE contact_id = $1 ORDER BY created_at DESC LIMIT 1),
                        (SELECT number FROM contact_phones WHERE contact_id = $1 AND NOT is_dead
                         ORDER BY position LIMIT 1))"#,
                 new.contact.as_str()
@@ -185,8 +193,8 @@ impl Store {
     pub async fn callback(&self, id: CallbackId) -> Result<Option<Callback>, Error> {
         sqlx::query_as!(
             Row,
-            "SELECT id, campaign_id, contact_id, number, agent_id, due_at, state, note, created_by
-             FROM callbacks WHERE id = $1",
+            "SELECT id, campaign_id, contact_id, number, agent_id, due_at, state, note, created_by, created_at,
+                    updated_at FROM callbacks WHERE id = $1",
             id.0
         )
         .fetch_optional(&self.pool)
@@ -211,8 +219,8 @@ impl Store {
             });
         sqlx::query_as!(
             Row,
-            "SELECT id, campaign_id, contact_id, number, agent_id, due_at, state, note, created_by
-             FROM callbacks
+            "SELECT id, campaign_id, contact_id, number, agent_id, due_at, state, note, created_by, created_at,
+                    updated_at FROM callbacks
              WHERE state = 'pending' AND (due_at, id) > ($3, $4)
                AND ($1::text IS NULL OR campaign_id = $1) AND ($2::text IS NULL OR agent_id = $2)
              ORDER BY due_at, id LIMIT $5",
@@ -273,13 +281,32 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn cancel_callback(&self, id: CallbackId, now: Timestamp) -> Result<bool, Error> {
+        self.end_callback(id, "cancelled", now).await
+    }
+
+    /// Notes that a promise was kept without a call of the dialer; false when it is not pending
+    /// any more. The contact is as done, or as ready, as it was without it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_callback(&self, id: CallbackId, now: Timestamp) -> Result<bool, Error> {
+        self.end_callback(id, "done", now).await
+    }
+
+    async fn end_callback(
+        &self,
+        id: CallbackId,
+        state: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let mut tx = self.pool.begin().await?;
         let before = self.before(&mut tx, "callback", &id.to_string()).await?;
         let contact = sqlx::query_scalar!(
-            "UPDATE callbacks SET state = 'cancelled', updated_at = $2 WHERE id = $1 AND state = 'pending'
+            "UPDATE callbacks SET state = $3, updated_at = $2 WHERE id = $1 AND state = 'pending'
              RETURNING contact_id",
             id.0,
-            utc(now)
+            utc(now),
+            state
         )
         .fetch_optional(&mut *tx)
         .await?;

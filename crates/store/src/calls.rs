@@ -1,6 +1,7 @@
 //! Call records, as they are read.
 
 use chrono::{DateTime, Utc};
+use strowger_core::ids::CallId;
 use uuid::Uuid;
 
 use crate::{Error, Store};
@@ -92,5 +93,31 @@ impl Store {
             }
         };
         Ok(rows)
+    }
+}
+
+/// The files of a call, by their names in the directory of recordings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallFiles {
+    /// The conversation.
+    pub recording: Option<String>,
+    /// The message that the caller left.
+    pub voicemail: Option<String>,
+}
+
+impl Store {
+    /// What was recorded of a call; none when there is no such call.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn call_files(&self, id: CallId) -> Result<Option<CallFiles>, Error> {
+        let files = sqlx::query_as!(
+            CallFiles,
+            "SELECT recording, voicemail FROM call_records WHERE id = $1",
+            id.0
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(files)
     }
 }

@@ -55,6 +55,8 @@ pub struct Target {
     pub campaign: CampaignId,
     /// The list.
     pub list: ListId,
+    /// The region whose numbers are shown without a country code.
+    pub region: String,
     /// The order in which the campaign dials.
     pub order: DialOrder,
     /// When.
@@ -102,6 +104,7 @@ impl Prepared {
             line.text(number.as_str());
             line.text(kind.as_str());
             line.text(&zones);
+            line.text(&number.dialed_in(&target.region));
             line.end();
             first_zones.get_or_insert(zones);
         }
@@ -223,23 +226,23 @@ impl Store {
             .await?;
         }
         let list = list.unwrap_or(&own);
-        let order = sqlx::query_scalar!(
-            "SELECT c.dial_order FROM campaigns c JOIN lists l ON l.campaign_id = c.id WHERE c.id = $1 AND l.id = $2",
+        let row = sqlx::query!(
+            "SELECT c.dial_order, l.default_region FROM campaigns c JOIN lists l ON l.campaign_id = c.id WHERE c.id = $1 AND l.id = $2",
             campaign.as_str(),
             list.as_str()
         )
         .fetch_optional(&self.pool)
         .await?;
-        order
-            .map(|order| {
-                Ok(Target {
-                    campaign: campaign.clone(),
-                    list: list.clone(),
-                    order: parse("campaigns.dial_order", &order)?,
-                    now,
-                })
+        row.map(|row| {
+            Ok(Target {
+                campaign: campaign.clone(),
+                list: list.clone(),
+                region: row.default_region,
+                order: parse("campaigns.dial_order", &row.dial_order)?,
+                now,
             })
-            .transpose()
+        })
+        .transpose()
     }
 
     /// Adds contacts, all or none but for those left out as duplicates: their places in `rows`
@@ -297,7 +300,7 @@ async fn insert(
     .await?;
     copy(
         db,
-        "COPY contact_phones (contact_id, position, number, type, zones) FROM STDIN",
+        "COPY contact_phones (contact_id, position, number, type, zones, shown) FROM STDIN",
         &phones,
     )
     .await?;

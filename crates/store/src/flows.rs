@@ -1,10 +1,13 @@
 //! IVR flows: one draft each, and every version that was published.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
-use strowger_core::ids::{FlowId, UserId};
+use serde_json::{Value, json};
+use strowger_core::{
+    ids::{FlowId, UserId},
+    time::Timestamp,
+};
 
-use crate::{Error, Store, convert::read};
+use crate::{Error, Removal, Store, audit, convert::read, media_files::hold_sounds};
 
 /// A flow with its draft.
 #[derive(Debug, Clone)]
@@ -102,7 +105,7 @@ impl Store {
     /// Publishes a graph as the next version of a flow; calls in progress keep theirs.
     ///
     /// # Errors
-    /// [`Error::Missing`] when there is no such flow.
+    /// [`Error::Missing`] when there is no such flow, or no such sound as it plays.
     pub async fn publish_flow(
         &self,
         id: &FlowId,
@@ -115,6 +118,7 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?
             .ok_or(Error::Missing { what: "flow" })?;
+        hold_sounds(&mut tx, graph).await?;
         let before = self.before(&mut tx, "flow", id.as_str()).await?;
         let version = sqlx::query_scalar!(
             r#"INSERT INTO flow_versions (flow_id, version, graph, published_by)
@@ -137,5 +141,44 @@ impl Store {
             .await?;
         tx.commit().await?;
         Ok(version)
+    }
+
+    /// Deletes a flow with its versions. [`Removal::Kept`] when a campaign plays it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_flow(
+        &self,
+        id: &FlowId,
+        by: &UserId,
+        now: Timestamp,
+    ) -> Result<Removal, Error> {
+        let mut tx = self.pool.begin().await?;
+        // The lock keeps a campaign from taking it up meanwhile; only then it is looked for.
+        let name = sqlx::query_scalar!(
+            "SELECT name FROM flows WHERE id = $1 FOR UPDATE",
+            id.as_str()
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(name) = name else {
+            return Ok(Removal::Absent);
+        };
+        let is_used = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM campaigns WHERE machine_flow_id = $1 OR broadcast_flow_id = $1) AS "is_used!""#,
+            id.as_str()
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        if is_used {
+            return Ok(Removal::Kept);
+        }
+        sqlx::query!("DELETE FROM flows WHERE id = $1", id.as_str())
+            .execute(&mut *tx)
+            .await?;
+        let change = json!({ "name": name });
+        audit::record(&mut tx, Some(by), "flow.deleted", id.as_str(), &change, now).await?;
+        tx.commit().await?;
+        Ok(Removal::Removed)
     }
 }

@@ -1,9 +1,12 @@
 //! Numbers that are called, and queues that callers wait in.
 
-use serde_json::Value;
-use strowger_core::ids::{DidId, FlowId, QueueId, TrunkId, UserId};
+use serde_json::{Value, json};
+use strowger_core::{
+    ids::{DidId, FlowId, QueueId, TrunkId, UserId},
+    time::Timestamp,
+};
 
-use crate::{Error, Store, convert::read};
+use crate::{Error, Store, audit, convert::read};
 
 /// An inbound number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +70,27 @@ impl Store {
             .await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Deletes a number; false when there is none. Its callers hear that it leads nowhere.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_did(&self, id: &DidId, by: &UserId, now: Timestamp) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
+        let gone = sqlx::query_scalar!(
+            "DELETE FROM dids WHERE id = $1 RETURNING number",
+            id.as_str()
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(number) = gone else {
+            return Ok(false);
+        };
+        let change = json!({ "number": number });
+        audit::record(&mut tx, Some(by), "did.deleted", id.as_str(), &change, now).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Numbers in the order of their ids, those after `after`, at most `limit`.

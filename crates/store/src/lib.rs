@@ -8,6 +8,7 @@
 //! [`cluster`] runs a private PostgreSQL server when none is configured.
 #![forbid(unsafe_code)]
 
+pub mod activity_types;
 pub mod agent_profiles;
 pub mod agents;
 pub mod amd;
@@ -18,33 +19,45 @@ pub mod callbacks;
 pub mod caller_ids;
 pub mod calls;
 pub mod campaigns;
+pub mod cards;
 pub mod cluster;
 pub mod consents;
 pub mod contacts;
 mod convert;
+pub mod desk;
+pub mod devices;
 pub mod dnc;
 mod error;
+pub mod figures;
 pub mod flows;
+pub mod history;
 pub mod hopper;
 pub mod inbound;
 pub mod ledger;
 pub mod lists;
 pub mod locks;
 pub mod login_sessions;
+pub mod media_files;
 pub mod mfa;
+pub mod notes;
 pub mod opt_outs;
 mod outcomes;
 pub mod pacing;
 pub mod password_resets;
+pub mod planning;
 mod preview;
 pub mod qualifications;
 pub mod qualify;
+pub mod reader;
 pub mod recycle;
 pub mod restore;
+pub mod scripts;
+pub mod settings;
 pub mod sites;
 pub mod trunks;
 pub mod user_groups;
 pub mod users;
+pub mod views;
 mod writes;
 
 use std::{sync::Arc, time::Duration};
@@ -77,6 +90,17 @@ const NODE_LOCK: i64 = 0x7374_726f_7767_6572;
 #[derive(Debug)]
 pub struct NodeLock {
     _connection: sqlx::PgConnection,
+}
+
+/// What became of something that was to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Removed,
+    /// There was none.
+    Absent,
+    /// It stays, as it is needed.
+    Kept,
 }
 
 /// The database. Cheap to clone.

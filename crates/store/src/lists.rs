@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     Error, Store,
-    convert::{int, read, uint, utc},
+    convert::{int, read, uint, utc, word},
 };
 
 /// A list of contacts.
@@ -265,20 +265,22 @@ impl Store {
     /// When the database fails.
     pub async fn quotas(&self, campaign: &CampaignId) -> Result<Vec<Quota>, Error> {
         let rows = sqlx::query!(
-            "SELECT field, value, target, reached FROM quotas WHERE campaign_id = $1 ORDER BY field, value",
+            "SELECT field, value, operator, target, reached FROM quotas WHERE campaign_id = $1 ORDER BY field, value",
             campaign.as_str()
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Quota {
-                field: row.field,
-                value: row.value,
-                target: uint(row.target),
-                reached: uint(row.reached),
+        rows.into_iter()
+            .map(|row| {
+                Ok(Quota {
+                    field: row.field,
+                    value: row.value,
+                    operator: word("quotas.operator", row.operator)?,
+                    target: uint(row.target),
+                    reached: uint(row.reached),
+                })
             })
-            .collect())
+            .collect()
     }
 
     /// Replaces the quotas of a campaign. Those that stay keep what they have reached; `reached`
@@ -295,6 +297,10 @@ impl Store {
         let ids: Vec<Uuid> = quotas.iter().map(|(id, _)| *id).collect();
         let fields: Vec<String> = quotas.iter().map(|(_, one)| one.field.clone()).collect();
         let values: Vec<String> = quotas.iter().map(|(_, one)| one.value.clone()).collect();
+        let operators: Vec<String> = quotas
+            .iter()
+            .map(|(_, one)| one.operator.as_str().to_owned())
+            .collect();
         let targets: Vec<i32> = quotas.iter().map(|(_, one)| int(one.target)).collect();
         let reached: Vec<i32> = quotas.iter().map(|(_, one)| int(one.reached)).collect();
         let mut tx = self.pool.begin().await?;
@@ -310,17 +316,19 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         sqlx::query!(
-            "INSERT INTO quotas (id, campaign_id, field, value, target, reached)
-             SELECT id, $1, field, value, target, reached
-             FROM UNNEST($2::uuid[], $3::text[], $4::text[], $5::integer[], $6::integer[])
-                 AS t (id, field, value, target, reached)
-             ON CONFLICT (campaign_id, field, value) DO UPDATE SET target = excluded.target",
+            "INSERT INTO quotas (id, campaign_id, field, value, target, reached, operator)
+             SELECT id, $1, field, value, target, reached, operator
+             FROM UNNEST($2::uuid[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::text[])
+                 AS t (id, field, value, target, reached, operator)
+             ON CONFLICT (campaign_id, field, value)
+                 DO UPDATE SET target = excluded.target, operator = excluded.operator",
             campaign.as_str(),
             &ids,
             &fields,
             &values,
             &targets,
-            &reached
+            &reached,
+            &operators
         )
         .execute(&mut *tx)
         .await
@@ -345,7 +353,8 @@ impl Store {
     ) -> Result<bool, Error> {
         let locked = sqlx::query_scalar!(
             r#"WITH lock AS (
-                 UPDATE contacts SET locked_by = $2, locked_until = $3
+                 UPDATE contacts SET locked_by = $2, locked_until = $3,
+                     locked_at = CASE WHEN locked_by = $2 AND locked_until > $4 THEN locked_at ELSE $4 END
                  WHERE id = $1 AND (locked_by = $2 OR locked_until IS NULL OR locked_until <= $4) RETURNING id
                )
                SELECT EXISTS (SELECT 1 FROM lock) AS "locked!" FROM contacts WHERE id = $1"#,
@@ -366,7 +375,7 @@ impl Store {
     /// When the database fails.
     pub async fn unlock_contact(&self, contact: &ContactId, user: &UserId) -> Result<bool, Error> {
         let done = sqlx::query!(
-            "UPDATE contacts SET locked_by = NULL, locked_until = NULL WHERE id = $1 AND locked_by = $2",
+            "UPDATE contacts SET locked_by = NULL, locked_until = NULL, locked_at = NULL WHERE id = $1 AND locked_by = $2",
             contact.as_str(),
             user.as_str()
         )

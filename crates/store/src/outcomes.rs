@@ -27,6 +27,8 @@ pub(crate) struct Case {
     zones: String,
     best_hour: Option<i16>,
     created_at: chrono::DateTime<chrono::Utc>,
+    /// An agent wants it dialed again from then on.
+    relaunch_at: Option<chrono::DateTime<chrono::Utc>>,
     dial_order: String,
     retry_rules: serde_json::Value,
 }
@@ -36,7 +38,7 @@ impl Case {
         Ok(sqlx::query_as!(
             Self,
             "SELECT c.id AS contact, c.claimed_by, c.attempts_made, c.priority, c.zones, c.best_hour, c.created_at,
-                    m.dial_order, m.retry_rules
+                    c.relaunch_at, m.dial_order, m.retry_rules
              FROM contacts c JOIN campaigns m ON m.id = c.campaign_id
              WHERE c.id = $1 FOR UPDATE OF c",
             contact
@@ -47,6 +49,22 @@ impl Case {
 
     pub(crate) fn attempts(&self) -> u32 {
         uint(self.attempts_made)
+    }
+
+    /// What becomes of the contact by its qualification, which has this retry rule: the time that
+    /// the agent chose comes first.
+    pub(crate) fn qualified(
+        &self,
+        retry: Option<serde_json::Value>,
+        ended: Timestamp,
+    ) -> Result<Fate, Error> {
+        match self.relaunch_at {
+            Some(at) => Ok(Fate::Dial {
+                at: timestamp(at),
+                attempts: self.attempts(),
+            }),
+            None => after_qualification(retry, self.attempts(), ended, &self.zones),
+        }
     }
 
     pub(crate) fn rules(&self) -> Result<RetryRules, Error> {
@@ -127,7 +145,7 @@ pub(crate) enum Fate {
 }
 
 /// The fate of a contact whose qualification has this retry rule, after so many attempts.
-pub(crate) fn after_qualification(
+fn after_qualification(
     retry: Option<serde_json::Value>,
     attempts: u32,
     ended: Timestamp,
@@ -219,7 +237,9 @@ pub(crate) async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Re
         )
         .fetch_one(&mut *db)
         .await?;
-        after_qualification(retry, attempts, end.at, &case.zones)?
+        case.qualified(retry, end.at)?
+    } else if unreachable(db, &case.contact, end).await? {
+        Fate::Done("exhausted")
     } else {
         let is_dead = number == NextNumber::Dead;
         match end.after {
@@ -241,6 +261,33 @@ pub(crate) async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Re
         }
     };
     case.settle(db, fate, attempt.callback_id, end.at).await
+}
+
+/// Whether the contact was busy or a machine as often as its campaign takes, this attempt among
+/// them. Its qualification says so then.
+async fn unreachable(
+    db: &mut PgConnection,
+    contact: &str,
+    end: &AttemptEnd,
+) -> Result<bool, Error> {
+    if !matches!(
+        end.disposition,
+        Disposition::Busy | Disposition::AnsweredMachine
+    ) {
+        return Ok(false);
+    }
+    let marked = sqlx::query!(
+        "UPDATE contacts c SET qualification_id = (SELECT id FROM qualifications WHERE id = 'qual-99')
+         FROM campaigns m
+         WHERE c.id = $1 AND m.id = c.campaign_id AND m.unreachable_limit > 0 AND m.unreachable_limit <= (
+             SELECT count(*) FROM attempts
+             WHERE contact_id = $1 AND (disposition IN ('busy', 'answered-machine')
+                 OR qualification_id IN ('qual-90', 'qual-93')))",
+        contact
+    )
+    .execute(db)
+    .await?;
+    Ok(marked.rows_affected() > 0)
 }
 
 /// What the attempt says of the number that was shown, when it is one of the campaign's pool.

@@ -48,7 +48,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<ContactId>, Error> {
         let id = sqlx::query_scalar!(
-            "UPDATE contacts SET locked_by = $2, locked_until = $3, updated_at = $4
+            "UPDATE contacts SET locked_by = $2, locked_until = $3, locked_at = $4, updated_at = $4
              WHERE id = (
                  SELECT c.id FROM callbacks cb JOIN contacts c ON c.id = cb.contact_id
                  WHERE cb.campaign_id = $1 AND cb.state = 'pending' AND cb.due_at <= $4
@@ -82,7 +82,7 @@ impl Store {
              ), taken AS (
                  DELETE FROM hopper USING picked WHERE hopper.contact_id = picked.contact_id
              )
-             UPDATE contacts c SET status = 'ready', locked_by = $2, locked_until = $3, updated_at = $4
+             UPDATE contacts c SET status = 'ready', locked_by = $2, locked_until = $3, locked_at = $4, updated_at = $4
              FROM picked WHERE c.id = picked.contact_id RETURNING c.id",
             campaign.as_str(),
             agent.as_str(),

@@ -1,14 +1,14 @@
 //! Qualifications and their groups.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use strowger_core::{
-    ids::{QualificationGroupId, QualificationId},
+    ids::{QualificationGroupId, QualificationId, UserId},
     retry::RetryRule,
     time::Timestamp,
 };
 
 use crate::{
-    Error, Store,
+    Error, Store, audit,
     convert::{read, utc},
 };
 
@@ -184,6 +184,57 @@ impl Store {
         .into_iter()
         .map(Qualification::try_from)
         .collect()
+    }
+
+    /// The qualification with this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn qualification(
+        &self,
+        id: &QualificationId,
+    ) -> Result<Option<Qualification>, Error> {
+        sqlx::query_as!(
+            Row,
+            "SELECT id, code, description, type AS kind, group_id, parent_id, is_standard, is_recyclable,
+                    is_conversation, is_refusal, is_machine, retry
+             FROM qualifications WHERE id = $1",
+            id.as_str()
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(Qualification::try_from)
+        .transpose()
+    }
+
+    /// Puts these qualifications into a group, and takes all others out of it. Ids that do not
+    /// exist are passed over.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_group_qualifications(
+        &self,
+        group: &QualificationGroupId,
+        members: &[QualificationId],
+        by: &UserId,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let ids: Vec<String> = members.iter().map(ToString::to_string).collect();
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "UPDATE qualifications SET group_id = CASE WHEN id = ANY($2) THEN $1 END, updated_at = $3
+             WHERE (id = ANY($2)) <> (group_id IS NOT DISTINCT FROM $1)",
+            group.as_str(),
+            &ids,
+            utc(now)
+        )
+        .execute(&mut *tx)
+        .await?;
+        let change = json!({ "qualification_ids": ids });
+        let action = "qualification-group.filled";
+        audit::record(&mut tx, Some(by), action, group.as_str(), &change, now).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Removes a qualification; false when there is none. Calls that have it keep no trace of it

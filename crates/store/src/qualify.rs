@@ -1,5 +1,9 @@
 //! The outcome that an agent chooses: what it says of the attempt, and what becomes of the contact.
 
+mod contact;
+
+pub use contact::ContactOutcome;
+
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use strowger_core::{
@@ -10,8 +14,8 @@ use strowger_core::{
 
 use crate::{
     Error, Store,
-    convert::{uint, utc},
-    outcomes::{Case, after_qualification},
+    convert::{uint, utc, word},
+    outcomes::Case,
 };
 
 /// Why a call is not qualified.
@@ -72,107 +76,117 @@ impl Store {
     ) -> Result<(), NotQualified> {
         let change = json!({ "qualification_id": qualification });
         let mut tx = self.pool.begin().await?;
-        let meaning = sqlx::query_as!(
-            Meaning,
-            "SELECT type AS kind, group_id, is_standard, is_conversation, is_refusal, is_machine, retry
-             FROM qualifications WHERE id = $1",
-            qualification.as_str()
-        )
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(NotQualified::NoQualification)?;
-        let attempt = sqlx::query!(
-            r#"SELECT a.contact_id, a.campaign_id, a.agent_id, a.ended_at, a.callback_id,
-                      m.qualification_group_id
-               FROM attempts a JOIN campaigns m ON m.id = a.campaign_id WHERE a.id = $1 FOR UPDATE OF a"#,
-            call.0
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(attempt) = attempt else {
-            qualify_inbound(&mut tx, call, qualification, only).await?;
-            self.note(&mut tx, "call.qualified", &call.to_string(), &change)
-                .await?;
-            tx.commit().await?;
-            return Ok(());
-        };
-        if only.is_some_and(|agent| attempt.agent_id.as_deref() != Some(agent.as_str())) {
-            return Err(NotQualified::NotYours);
-        }
-        let offered = attempt.qualification_group_id.is_none()
-            || meaning.is_standard
-            || meaning.group_id == attempt.qualification_group_id;
-        if !offered {
-            return Err(NotQualified::NotOffered);
-        }
-        sqlx::query!(
-            "UPDATE attempts SET qualification_id = $2, conversation = $3, refused = $4, was_machine = $5 WHERE id = $1",
-            call.0,
-            qualification.as_str(),
-            meaning.is_conversation && !meaning.is_machine,
-            meaning.is_refusal,
-            meaning.is_machine
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "UPDATE call_records SET qualification_id = $2 WHERE id = $1",
-            call.0,
-            qualification.as_str()
-        )
-        .execute(&mut *tx)
-        .await?;
-        let case = Case::lock(&mut tx, &attempt.contact_id).await?;
-        if let Some(case) = case {
-            let campaign =
-                CampaignId::new(attempt.campaign_id).map_err(|error| Error::Corrupt {
-                    what: "attempts.campaign_id",
-                    detail: error.to_string(),
-                })?;
-            let is_last = is_last(&mut tx, &case.contact, call).await?;
-            if is_last {
-                count_quotas(
-                    &mut tx,
-                    &campaign,
-                    &case.contact,
-                    meaning.kind == "positive",
-                    now,
-                )
-                .await?;
-                sqlx::query!(
-                    "UPDATE contacts SET qualification_id = $2 WHERE id = $1",
-                    case.contact,
-                    qualification.as_str()
-                )
-                .execute(&mut *tx)
-                .await?;
-            }
-            // While the call goes on, its end decides by the qualification.
-            if is_last && attempt.ended_at.is_some() && case.claimed_by.is_none() {
-                let zones =
-                    sqlx::query_scalar!("SELECT zones FROM contacts WHERE id = $1", case.contact)
-                        .fetch_one(&mut *tx)
-                        .await?;
-                let fate = after_qualification(meaning.retry, case.attempts(), now, &zones)?;
-                case.settle(&mut tx, fate, attempt.callback_id, now).await?;
-                sqlx::query!("DELETE FROM hopper WHERE contact_id = $1", case.contact)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-        }
-        sqlx::query!(
-            "INSERT INTO events (at, kind, subject, payload) VALUES ($1, 'call.qualified', $2, $3)",
-            utc(now),
-            call.to_string(),
-            json!({ "qualification_id": qualification, "agent_id": only })
-        )
-        .execute(&mut *tx)
-        .await?;
+        qualify_call(&mut tx, call, qualification, only, now).await?;
         self.note(&mut tx, "call.qualified", &call.to_string(), &change)
             .await?;
         tx.commit().await?;
         Ok(())
     }
+}
+
+async fn meaning(
+    db: &mut PgConnection,
+    qualification: &QualificationId,
+) -> Result<Meaning, NotQualified> {
+    sqlx::query_as!(
+        Meaning,
+        "SELECT type AS kind, group_id, is_standard, is_conversation, is_refusal, is_machine, retry
+         FROM qualifications WHERE id = $1",
+        qualification.as_str()
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or(NotQualified::NoQualification)
+}
+
+async fn qualify_call(
+    db: &mut PgConnection,
+    call: CallId,
+    qualification: &QualificationId,
+    only: Option<&UserId>,
+    now: Timestamp,
+) -> Result<(), NotQualified> {
+    let meaning = meaning(&mut *db, qualification).await?;
+    let attempt = sqlx::query!(
+        r#"SELECT a.contact_id, a.campaign_id, a.agent_id, a.ended_at, a.callback_id,
+                  m.qualification_group_id
+           FROM attempts a JOIN campaigns m ON m.id = a.campaign_id WHERE a.id = $1 FOR UPDATE OF a"#,
+        call.0
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(attempt) = attempt else {
+        return qualify_inbound(db, call, qualification, only).await;
+    };
+    if only.is_some_and(|agent| attempt.agent_id.as_deref() != Some(agent.as_str())) {
+        return Err(NotQualified::NotYours);
+    }
+    let offered = attempt.qualification_group_id.is_none()
+        || meaning.is_standard
+        || meaning.group_id == attempt.qualification_group_id;
+    if !offered {
+        return Err(NotQualified::NotOffered);
+    }
+    sqlx::query!(
+        "UPDATE attempts SET qualification_id = $2, conversation = $3, refused = $4, was_machine = $5 WHERE id = $1",
+        call.0,
+        qualification.as_str(),
+        meaning.is_conversation && !meaning.is_machine,
+        meaning.is_refusal,
+        meaning.is_machine
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!(
+        "UPDATE call_records SET qualification_id = $2 WHERE id = $1",
+        call.0,
+        qualification.as_str()
+    )
+    .execute(&mut *db)
+    .await?;
+    let case = Case::lock(&mut *db, &attempt.contact_id).await?;
+    if let Some(case) = case {
+        let campaign = CampaignId::new(attempt.campaign_id).map_err(|error| Error::Corrupt {
+            what: "attempts.campaign_id",
+            detail: error.to_string(),
+        })?;
+        let is_last = is_last(&mut *db, &case.contact, call).await?;
+        if is_last {
+            count_quotas(
+                &mut *db,
+                &campaign,
+                &case.contact,
+                meaning.kind == "positive",
+                now,
+            )
+            .await?;
+            sqlx::query!(
+                "UPDATE contacts SET qualification_id = $2 WHERE id = $1",
+                case.contact,
+                qualification.as_str()
+            )
+            .execute(&mut *db)
+            .await?;
+        }
+        // While the call goes on, its end decides by the qualification.
+        if is_last && attempt.ended_at.is_some() && case.claimed_by.is_none() {
+            let fate = case.qualified(meaning.retry, now)?;
+            case.settle(&mut *db, fate, attempt.callback_id, now)
+                .await?;
+            sqlx::query!("DELETE FROM hopper WHERE contact_id = $1", case.contact)
+                .execute(&mut *db)
+                .await?;
+        }
+    }
+    sqlx::query!(
+        "INSERT INTO events (at, kind, subject, payload) VALUES ($1, 'call.qualified', $2, $3)",
+        utc(now),
+        call.to_string(),
+        json!({ "qualification_id": qualification, "agent_id": only })
+    )
+    .execute(&mut *db)
+    .await?;
+    Ok(())
 }
 
 /// Whether no later attempt was made: an old call may be qualified again without undoing what
@@ -181,7 +195,7 @@ async fn is_last(db: &mut PgConnection, contact: &str, call: CallId) -> Result<b
     Ok(sqlx::query_scalar!(
         r#"SELECT NOT EXISTS (
                SELECT 1 FROM attempts later JOIN attempts this ON this.id = $2
-               WHERE later.contact_id = $1 AND later.ordinal > this.ordinal
+               WHERE later.contact_id = $1 AND later.created_at > this.created_at
            ) AS "is_last!""#,
         contact,
         call.0
@@ -211,7 +225,7 @@ async fn qualify_inbound(
         call.0,
         qualification.as_str()
     )
-    .execute(db)
+    .execute(&mut *db)
     .await?;
     Ok(())
 }
@@ -227,7 +241,7 @@ async fn count_quotas(
     now: Timestamp,
 ) -> Result<(), Error> {
     let quotas = sqlx::query!(
-        "SELECT id, field, value, target, reached FROM quotas WHERE campaign_id = $1 ORDER BY id FOR UPDATE",
+        "SELECT id, field, value, operator, target, reached FROM quotas WHERE campaign_id = $1 ORDER BY id FOR UPDATE",
         campaign.as_str()
     )
     .fetch_all(&mut *db)
@@ -238,6 +252,7 @@ async fn count_quotas(
     let row = sqlx::query!(
         r#"SELECT c.first_name, c.last_name, c.postal_code, c.priority, c.attempts_made, c.list_id, c.zones,
                   c.last_disposition, c.qualification_id, c.custom_fields, p.type AS "number_type?",
+                  p.number AS "number?",
                   coalesce(q.type = 'positive', false) AS "was_positive!"
            FROM contacts c
            LEFT JOIN qualifications q ON q.id = c.qualification_id
@@ -258,6 +273,7 @@ async fn count_quotas(
         attempts: uint(row.attempts_made),
         list: &row.list_id,
         number_type: row.number_type.as_deref().unwrap_or("other"),
+        number: row.number.as_deref().unwrap_or_default(),
         zones: &row.zones,
         last_disposition: row.last_disposition.as_deref(),
         qualification: row.qualification_id.as_deref(),
@@ -269,6 +285,7 @@ async fn count_quotas(
         let before = Quota {
             field: quota.field,
             value: quota.value,
+            operator: word("quotas.operator", quota.operator)?,
             target: uint(quota.target),
             reached: uint(quota.reached),
         };

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use strowger_core::{ids::SiteId, time::Timestamp};
+use strowger_core::{
+    ids::{SiteId, UserId},
+    time::Timestamp,
+};
 
 use crate::{
     Error, Store,
@@ -19,6 +22,9 @@ pub struct Extension {
     /// Sound goes directly to it; that of the site when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direct_media_enabled: Option<bool>,
+    /// Whose it is, see [`crate::devices`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
 }
 
 /// What a site is made of.
@@ -96,6 +102,23 @@ impl Store {
         .into_iter()
         .map(Site::try_from)
         .collect()
+    }
+
+    /// The site with this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn site(&self, id: &SiteId) -> Result<Option<Site>, Error> {
+        sqlx::query_as!(
+            Row,
+            "SELECT id, name, ip_address, physical_extensions, direct_media_enabled, time_zone, created_at, updated_at
+             FROM sites WHERE id = $1",
+            id.as_str()
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .map(Site::try_from)
+        .transpose()
     }
 
     /// Adds a site (`is_new`), or changes one. None when it is to be changed and does not exist.

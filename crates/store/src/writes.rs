@@ -266,7 +266,7 @@ async fn contact_released(
     at: Timestamp,
 ) -> Result<(), Error> {
     sqlx::query!(
-        "UPDATE contacts SET locked_by = NULL, locked_until = NULL, updated_at = $3,
+        "UPDATE contacts SET locked_by = NULL, locked_until = NULL, locked_at = NULL, updated_at = $3,
              next_attempt_at = CASE WHEN status = 'ready' THEN $3::timestamptz + interval '15 minutes' ELSE next_attempt_at END,
              status = CASE WHEN status = 'ready' THEN 'waiting' ELSE status END
          WHERE id = $1 AND locked_by = $2",

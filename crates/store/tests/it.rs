@@ -521,3 +521,49 @@ async fn a_number_leads_to_the_published_version_with_or_without_plus() {
     assert!(store.route("+33199000002").await.unwrap().is_none());
     scene.database.drop_now().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_figures_of_an_agent_are_those_of_their_own_day() {
+    let database = fresh().await.unwrap();
+    let store = &database.store;
+    let agent = user("usr_1", Role::Agent);
+    store.create_user(&agent).await.unwrap();
+    // Midnight in Paris is 23:00 UTC: the first hour of the session was yesterday.
+    for statement in [
+        "INSERT INTO sites (id, name, time_zone) VALUES ('site_1', 'Paris', 'Europe/Paris')",
+        "UPDATE users SET site_id = 'site_1' WHERE id = 'usr_1'",
+        "INSERT INTO agent_sessions (id, user_id, server, station, leg_mode, login_at)
+         VALUES ('00000000-0000-0000-0000-000000000001', 'usr_1', 'pbx1', 'PJSIP/1', 'nailed-up', '2026-11-20T22:00:00Z')",
+        "INSERT INTO agent_states (session_id, state, reason, cause, at)
+         SELECT '00000000-0000-0000-0000-000000000001'::uuid, state, reason, '', at::timestamptz FROM (VALUES
+             ('paused', 'logged-in', '2026-11-20T22:00:00Z'),
+             ('available', NULL, '2026-11-20T23:10:00Z'),
+             ('on-call', NULL, '2026-11-20T23:20:00Z'),
+             ('wrap-up', NULL, '2026-11-20T23:23:00Z'),
+             ('paused', 'En Pause', '2026-11-20T23:24:00Z'),
+             ('paused', 'Formation', '2026-11-20T23:29:00Z'),
+             ('available', NULL, '2026-11-20T23:39:00Z')) AS s (state, reason, at)",
+        "INSERT INTO call_records (id, direction, server, channel, destination, agent_id, started_at, bridged_at, unbridged_at, ended_at)
+         SELECT gen_random_uuid(), 'inbound', 'pbx1', 'c', '1', 'usr_1', at::timestamptz, at::timestamptz, at::timestamptz + seconds * interval '1 second', at::timestamptz + interval '1 hour'
+         FROM (VALUES ('2026-11-20T22:30:00Z', 500), ('2026-11-20T23:20:00Z', 170), ('2026-11-20T23:21:00Z', 30)) AS c (at, seconds)",
+    ] {
+        sqlx::query(statement).execute(store.pool()).await.unwrap();
+    }
+    let now = "2026-11-20T23:40:00Z".parse().unwrap();
+    let figures = store.agent_figures(&agent.id, now).await.unwrap();
+    assert_eq!((figures.calls, figures.talked_s), (2, 200), "{figures:?}");
+    assert_eq!(figures.average_talk_s(), 100);
+    assert_eq!(
+        (figures.handling_s, figures.average_handling_s()),
+        (240, 120)
+    );
+    assert_eq!((figures.pauses, figures.trainings), (1, 1));
+    assert_eq!(figures.paused_s, 10 * 60 + 5 * 60, "since midnight");
+    assert_eq!(figures.training_s, 10 * 60);
+    assert_eq!(figures.connected_s, 40 * 60);
+    let nobody = store
+        .agent_figures(&UserId::new("usr_9").unwrap(), now)
+        .await
+        .unwrap();
+    assert_eq!(nobody.average_handling_s(), 0);
+}

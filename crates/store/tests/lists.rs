@@ -793,6 +793,7 @@ async fn a_quota_counts_a_contact_once_and_closes_its_kind_when_it_is_full() {
     let quota = Quota {
         field: "custom.city".to_owned(),
         value: "lyon".to_owned(),
+        operator: strowger_core::lists::filter::QuotaOperator::Equals,
         target: 1,
         reached: 0,
     };

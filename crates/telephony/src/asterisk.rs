@@ -63,6 +63,8 @@ pub struct Settings {
     pub agi: ServerConfig,
     /// Where recordings and voicemails go, as Asterisk sees it.
     pub recordings: String,
+    /// Where the media library is, as Asterisk sees it.
+    pub media: String,
     /// The PJSIP endpoint that flows transfer callers through, unless they name one.
     pub transfer_trunk: Option<String>,
     /// Speaks texts that have no sound file.

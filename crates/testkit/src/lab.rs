@@ -7,6 +7,7 @@
 mod asterisk;
 mod broadcast;
 mod client;
+mod console;
 mod crash;
 mod daemon;
 mod dialing;
@@ -17,6 +18,7 @@ mod restart;
 
 pub use asterisk::Asterisk;
 pub use broadcast::broadcast;
+pub use console::console;
 pub use crash::crash;
 pub use daemon::{Daemon, Launch};
 pub use dialing::{Dialing, run};

@@ -52,6 +52,23 @@ impl Program {
         api::to_work(ground).await
     }
 
+    /// Processor time that it has used so far, in milliseconds.
+    pub(crate) fn cpu_ms(&self) -> u64 {
+        /// Ticks of the kernel's accounting are hundredths of a second on Linux.
+        const TICK_MS: u64 = 10;
+        let pid = self.child.id().expect("the program runs");
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        // What follows the name in parentheses; time in user mode and in the kernel.
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        let ticks = |place: usize| fields[place].parse::<u64>().unwrap();
+        (ticks(11) + ticks(12)) * TICK_MS
+    }
+
     /// SIGKILL: no farewell of any kind.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();

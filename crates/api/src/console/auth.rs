@@ -17,12 +17,10 @@ use super::{
 };
 use crate::{
     guard::{Peer, WorkAsAgent},
+    handing,
     input::Body,
-    routes::{
-        login::{
-            CLEARED_COOKIE, Client, Step, cookie, open, password_step, refresh_cookie, rotate,
-        },
-        users::leave_station,
+    routes::login::{
+        CLEARED_COOKIE, Client, Step, cookie, open, password_step, refresh_cookie, rotate,
     },
     state::Shared,
 };
@@ -106,7 +104,8 @@ pub(super) async fn refresh(
     Ok((cookie, body).into_response())
 }
 
-/// `POST /api/auth/logout`: ends the login, and the session at the station with it.
+/// `POST /api/auth/logout`: ends the login, and the session at the station with it; what the
+/// agent holds is given back.
 pub(super) async fn logout(
     Console(caller): Console<WorkAsAgent>,
     State(app): State<Shared>,
@@ -117,7 +116,7 @@ pub(super) async fn logout(
     store
         .end_login(session, caller.id(), LoginEnd::LoggedOut, by)
         .await?;
-    leave_station(&app, caller.id()).await;
+    handing::log_out(&app, caller.id()).await;
     app.logins_ended(caller.id(), &[session], LoginEnd::LoggedOut);
     let body = Json(json!({"message": "Déconnexion réussie."}));
     Ok((CLEARED_COOKIE, body).into_response())

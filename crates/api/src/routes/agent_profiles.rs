@@ -9,6 +9,7 @@ use strowger_store::agent_profiles::{AgentProfile, ProfileDeleted};
 use utoipa::ToSchema;
 
 use crate::{
+    changes::{Kind, What},
     guard::{EditAgentProfiles, May, WorkAsAgent},
     input::{Body, Check, Path, Query},
     problem::{Problem, ProblemBody},
@@ -24,7 +25,7 @@ const MAX_CONTROLS: usize = 64;
 pub(crate) struct ProfileView {
     /// Its id.
     #[schema(value_type = String, example = "default-profile")]
-    id: AgentProfileId,
+    pub(crate) id: AgentProfileId,
     /// Its name.
     name: String,
     /// Whether the agent has a control, by its name.
@@ -56,13 +57,13 @@ pub(crate) struct NewProfile {
     /// Chosen by Strowger when absent.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    id: Option<AgentProfileId>,
+    pub(crate) id: Option<AgentProfileId>,
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Whether the agent has a control, by its name: dial, hangup, hold, transfer, mute, record,
     /// keypad, qualify, search, insert, history, raiseHand.
     #[serde(default)]
-    call_controls: BTreeMap<String, bool>,
+    pub(crate) call_controls: BTreeMap<String, bool>,
 }
 
 /// A profile as it is to be.
@@ -70,9 +71,9 @@ pub(crate) struct NewProfile {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProfileBody {
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Whether the agent has a control, by its name.
-    call_controls: BTreeMap<String, bool>,
+    pub(crate) call_controls: BTreeMap<String, bool>,
 }
 
 fn check(name: &str, controls: &BTreeMap<String, bool>) -> Result<(), Problem> {
@@ -135,6 +136,7 @@ pub(crate) async fn create(
         .save_agent_profile(&id, new.name.trim(), &new.call_controls, true, by)
         .await?;
     let profile = saved.ok_or_else(Problem::internal)?;
+    app.changes.tell(Kind::AgentProfile, What::Created, id);
     Ok((StatusCode::CREATED, Data::of(profile.into())))
 }
 
@@ -160,7 +162,9 @@ pub(crate) async fn change(
         .store
         .save_agent_profile(&id, body.name.trim(), &body.call_controls, false, by)
         .await?;
-    Ok(Data::of(saved.ok_or_else(|| no_such(&id))?.into()))
+    let profile = saved.ok_or_else(|| no_such(&id))?;
+    app.changes.tell(Kind::AgentProfile, What::Updated, id);
+    Ok(Data::of(profile.into()))
 }
 
 /// Delete an agent profile
@@ -181,7 +185,10 @@ pub(crate) async fn delete(
 ) -> Result<Json<Done>, Problem> {
     let by = caller.by(app.now());
     match app.api.store.delete_agent_profile(&id, by).await? {
-        ProfileDeleted::Done => Ok(Done::ok()),
+        ProfileDeleted::Done => {
+            app.changes.tell(Kind::AgentProfile, What::Deleted, id);
+            Ok(Done::ok())
+        }
         ProfileDeleted::Unknown => Err(no_such(&id)),
         ProfileDeleted::InUse => Err(Problem::conflict(
             "this profile is the default one, or somebody has it: give them another first",

@@ -10,7 +10,9 @@ use strowger_core::{
     ids::{AgentSessionId, UserId},
     live::{AgentView, CallView},
     switchboard::Command,
+    telephony::ServerName,
 };
+use strowger_store::users::User;
 use utoipa::ToSchema;
 
 use super::trunks::server;
@@ -19,7 +21,7 @@ use crate::{
     input::{Body, Check, Path},
     problem::{Problem, ProblemBody},
     reply::{Data, Done, Page},
-    state::{Asked, Shared},
+    state::{App, Asked, Shared},
 };
 
 /// Longest name of a station.
@@ -150,17 +152,8 @@ pub(crate) async fn log_in(
             "this is a trunk to a carrier and not a station: give the endpoint of your own device",
         ));
     }
-    let (campaigns, queues) = app.api.store.assignments(caller.id()).await?;
-    let login = Login {
-        agent: caller.id().clone(),
-        name: caller.user.display_name(),
-        session: AgentSessionId(app.new_id()),
-        server,
-        station: format!("PJSIP/{}", request.station),
-        leg_mode,
-        campaigns,
-        queues,
-    };
+    let station = format!("PJSIP/{}", request.station);
+    let login = login(&app, &caller.user, server, station, leg_mode).await?;
     send(
         &app,
         caller.id(),
@@ -169,6 +162,30 @@ pub(crate) async fn log_in(
         Command::LogIn(login),
     )
     .await
+}
+
+/// A session of a user at a station, with what they are assigned to.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn login(
+    app: &App,
+    user: &User,
+    server: ServerName,
+    station: String,
+    leg_mode: LegMode,
+) -> Result<Login, Problem> {
+    let (campaigns, queues) = app.api.store.assignments(&user.id).await?;
+    Ok(Login {
+        agent: user.id.clone(),
+        name: user.display_name(),
+        session: AgentSessionId(app.new_id()),
+        server,
+        station,
+        leg_mode,
+        campaigns,
+        queues,
+    })
 }
 
 /// Take calls

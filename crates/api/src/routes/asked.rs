@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 use strowger_core::{
     campaign::DialingMode,
-    ids::{CampaignId, ContactId},
+    ids::{CampaignId, ContactId, UserId},
     phone::PhoneNumber,
     switchboard::{Command, Target, Which},
 };
@@ -173,23 +173,43 @@ pub(crate) async fn dial(
     State(app): State<Shared>,
     Body(request): Body<Dial>,
 ) -> Result<Json<Done>, Problem> {
-    let (campaigns, _) = app.api.store.assignments(caller.id()).await?;
-    if !campaigns.contains(&request.campaign_id) {
+    call(
+        &app,
+        &caller.store(&app),
+        caller.id(),
+        request.campaign_id,
+        request.contact_id,
+        request.number.as_deref(),
+    )
+    .await?;
+    Ok(Done::ok())
+}
+
+/// Has a contact or a number dialed for an agent. A contact that they look at is dialed as that.
+pub(crate) async fn call(
+    app: &Shared,
+    store: &Store,
+    agent: &UserId,
+    campaign_id: CampaignId,
+    contact: Option<ContactId>,
+    number: Option<&str>,
+) -> Result<(), Problem> {
+    let (campaigns, _) = app.api.store.assignments(agent).await?;
+    if !campaigns.contains(&campaign_id) {
         return Err(Problem::forbidden(format!(
-            "you do not work for campaign {}",
-            request.campaign_id
+            "you do not work for campaign {campaign_id}"
         )));
     }
-    let campaign = find(&app, &request.campaign_id).await?;
+    let campaign = find(app, &campaign_id).await?;
     let mut check = Check::default();
-    let number = request.number.and_then(|number| {
+    let number = number.and_then(|number| {
         check.ok(
             "number",
-            PhoneNumber::parse(&number, &campaign.default_region),
+            PhoneNumber::parse(number, &campaign.default_region),
         )
     });
     check.done()?;
-    let target = match (request.contact_id, number) {
+    let target = match (contact, number) {
         (Some(contact), None) => Target {
             contact,
             number: Which::Next,
@@ -199,13 +219,7 @@ pub(crate) async fn dial(
             number: Which::Other(number),
         },
         (None, Some(number)) if campaign.settings.mode == DialingMode::Manual => Target {
-            contact: contact_with(
-                &app,
-                &caller.store(&app),
-                &request.campaign_id,
-                number.clone(),
-            )
-            .await?,
+            contact: contact_with(app, store, &campaign_id, number.clone()).await?,
             number: Which::Other(number),
         },
         (None, Some(_)) => {
@@ -222,14 +236,25 @@ pub(crate) async fn dial(
         Which::Other(number) => Some(number),
         Which::Next | Which::Position(_) => None,
     };
-    let change = json!({ "campaign_id": request.campaign_id, "number": number });
-    let asked = Asked::by(caller.id(), "contact.dialed", target.contact.as_str()).with(change);
-    let command = Command::DialFor {
-        agent: caller.id().clone(),
-        campaign: request.campaign_id,
-        target,
+    let change = json!({ "campaign_id": campaign_id, "number": number });
+    let asked = Asked::by(agent, "contact.dialed", target.contact.as_str()).with(change);
+    let view = app.api.hub.agent(agent);
+    let preview = view.as_ref().and_then(|view| view.preview.as_ref());
+    let looks_at =
+        preview.is_some_and(|preview| preview.contact_id.as_ref() == Some(&target.contact));
+    let command = if looks_at {
+        Command::DialPreview {
+            agent: agent.clone(),
+            number: target.number,
+        }
+    } else {
+        Command::DialFor {
+            agent: agent.clone(),
+            campaign: campaign_id,
+            target,
+        }
     };
-    send(&app, asked, command).await
+    app.tell(asked, command).await
 }
 
 /// The contact of a manual campaign with this number, added if there is none.

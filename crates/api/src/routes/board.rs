@@ -3,11 +3,14 @@
 use std::sync::LazyLock;
 
 use axum::{
+    extract::{Request, State},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
+
+use crate::state::Shared;
 
 const HTML: &str = include_str!("../board/board.html");
 const CSS: &str = include_str!("../board/board.css");
@@ -28,7 +31,7 @@ static PAGE: LazyLock<(String, String)> = LazyLock::new(|| {
 
 /// The live board
 #[utoipa::path(
-    get, path = "/", tag = "live", security(()),
+    get, path = "/board", tag = "live", security(()),
     responses((status = 200, description = "A page for browsers", body = String, content_type = "text/html"))
 )]
 pub(crate) async fn board() -> Response {
@@ -47,6 +50,24 @@ pub(crate) async fn board() -> Response {
             .insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response
+}
+
+/// The front
+///
+/// The web front that is configured; without one, the live board.
+#[utoipa::path(
+    get, path = "/", tag = "live", security(()),
+    responses((status = 200, description = "A page for browsers", body = String, content_type = "text/html"))
+)]
+pub(crate) async fn home(State(app): State<Shared>, request: Request) -> Response {
+    let front = match &app.front {
+        Some(front) => front.serve(request).await,
+        None => None,
+    };
+    match front {
+        Some(page) => page,
+        None => board().await,
+    }
 }
 
 #[cfg(test)]

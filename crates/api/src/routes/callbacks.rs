@@ -8,7 +8,10 @@ use strowger_core::{
     phone::PhoneNumber,
     time::Timestamp,
 };
-use strowger_store::callbacks::{Callback, CallbackChange, CallbackFilter, NewCallback};
+use strowger_store::{
+    Store,
+    callbacks::{Callback, CallbackChange, CallbackFilter, NewCallback},
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -176,7 +179,6 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<Data<CallbackView>>), Problem> {
     let mut check = Check::default();
     when(&mut check, body.due_at, app.now());
-    check.text("note", &body.note, 2_000);
     let other = body
         .agent_id
         .as_ref()
@@ -184,6 +186,7 @@ pub(crate) async fn create(
     if other && !supervises(caller.user.role) {
         check.wrong("agent_id", "only supervisors promise calls of other agents");
     }
+    check.text("note", &body.note, 2_000);
     check.done()?;
     let new = NewCallback {
         id: CallbackId(app.new_id()),
@@ -194,10 +197,50 @@ pub(crate) async fn create(
         note: body.note,
         by: caller.id().clone(),
     };
-    caller.store(&app).create_callback(&new, app.now()).await?;
-    let callback = app.api.store.callback(new.id).await?;
-    let callback = callback.ok_or_else(Problem::internal)?;
+    let callback = promise(&app, &caller.store(&app), new).await?;
     Ok((StatusCode::CREATED, Data::of(callback.into())))
+}
+
+/// Promises a call.
+pub(crate) async fn promise(
+    app: &App,
+    store: &Store,
+    new: NewCallback,
+) -> Result<Callback, Problem> {
+    let mut check = Check::default();
+    when(&mut check, new.due_at, app.now());
+    check.text("note", &new.note, 2_000);
+    check.done()?;
+    store.create_callback(&new, app.now()).await?;
+    let callback = app.api.store.callback(new.id).await?;
+    callback.ok_or_else(Problem::internal)
+}
+
+fn not_pending() -> Problem {
+    Problem::conflict("the callback is not pending any more")
+}
+
+/// Ends a promise that is pending: it was kept, or is taken back. Also says whether it was
+/// pending still: one that ended so before is no error.
+pub(crate) async fn end(
+    app: &App,
+    caller: &May<WorkAsAgent>,
+    id: CallbackId,
+    is_kept: bool,
+) -> Result<(Callback, bool), Problem> {
+    find(app, caller, id).await?;
+    let store = caller.store(app);
+    let done = if is_kept {
+        store.keep_callback(id, app.now()).await?
+    } else {
+        store.cancel_callback(id, app.now()).await?
+    };
+    let callback = find(app, caller, id).await?;
+    if done || callback.state == if is_kept { "done" } else { "cancelled" } {
+        Ok((callback, done))
+    } else {
+        Err(not_pending())
+    }
 }
 
 /// Change a callback
@@ -252,7 +295,7 @@ pub(crate) async fn change(
         .change_callback(id, &change, app.now())
         .await?
     {
-        return Err(Problem::conflict("the callback is not pending any more"));
+        return Err(not_pending());
     }
     let callback = find(&app, &caller, id).await?;
     Ok(Data::of(callback.into()))
@@ -272,10 +315,10 @@ pub(crate) async fn cancel(
     State(app): State<Shared>,
     Path(id): Path<CallbackId>,
 ) -> Result<Json<Done>, Problem> {
-    find(&app, &caller, id).await?;
-    if caller.store(&app).cancel_callback(id, app.now()).await? {
+    let (_, was_pending) = end(&app, &caller, id, false).await?;
+    if was_pending {
         Ok(Done::ok())
     } else {
-        Err(Problem::conflict("the callback is not pending any more"))
+        Err(not_pending())
     }
 }

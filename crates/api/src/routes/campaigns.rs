@@ -22,10 +22,12 @@ pub(crate) use run::{
     __path_boost, __path_drain, __path_pause, __path_start, __path_stop, boost, drain, pause,
     start, stop,
 };
+pub(crate) use run::{begin, end};
+pub(crate) use settings::{CampaignBody, NewCampaign};
 
 pub(crate) use self::settings::retry_rule;
-use self::settings::{CampaignBody, NewCampaign};
 use crate::{
+    changes::{Kind, What},
     guard::{EditCampaigns, May, RunCampaigns},
     input::{Body, Path, Query},
     problem::{Problem, ProblemBody},
@@ -61,7 +63,7 @@ pub(crate) async fn find(app: &App, id: &CampaignId) -> Result<Campaign, Problem
     campaign.ok_or_else(|| Problem::not_found(format!("there is no campaign {id}")))
 }
 
-async fn all_trunks(app: &App) -> Result<Vec<TrunkSettings>, Problem> {
+pub(crate) async fn all_trunks(app: &App) -> Result<Vec<TrunkSettings>, Problem> {
     let trunks = app.api.store.trunks().await?;
     Ok(trunks.into_iter().map(|(_, trunk)| trunk).collect())
 }
@@ -133,17 +135,25 @@ pub(crate) async fn create(
     State(app): State<Shared>,
     Body(new): Body<NewCampaign>,
 ) -> Result<(StatusCode, Json<Data<CampaignBody>>), Problem> {
-    let trunks = all_trunks(&app).await?;
+    let campaign = add(&app, &caller.store(&app), new).await?;
+    Ok((StatusCode::CREATED, Data::of(campaign.into())))
+}
+
+/// Adds a campaign, stopped.
+pub(crate) async fn add(app: &App, store: &Store, new: NewCampaign) -> Result<Campaign, Problem> {
+    let trunks = all_trunks(app).await?;
     let campaign = new.check(&trunks, &app.api.packs, || {
         CampaignId::generate(app.new_id())
     })?;
-    caller.store(&app).create_campaign(&campaign).await?;
+    store.create_campaign(&campaign).await?;
     // The campaign exists whether or not the switchboard hears of it now; starting it tells again.
     let configure = Command::Configure(Box::new(campaign.settings.clone()));
     if let Err(error) = app.api.exchange.send(configure).await {
         tracing::warn!(campaign.id = %campaign.settings.id, %error, "The switchboard does not know the new campaign yet");
     }
-    Ok((StatusCode::CREATED, Data::of(campaign.into())))
+    app.changes
+        .tell(Kind::Campaign, What::Created, campaign.settings.id.as_str());
+    Ok(campaign)
 }
 
 /// Change a campaign
@@ -170,7 +180,7 @@ pub(crate) async fn change(
     Ok(Data::of(app.run(&id, work).await?.into()))
 }
 
-async fn apply(
+pub(crate) async fn apply(
     app: Shared,
     store: Store,
     id: CampaignId,
@@ -178,7 +188,10 @@ async fn apply(
 ) -> Result<Campaign, Problem> {
     let current = find(&app, &id).await?;
     let (state, epoch) = (current.state, current.epoch);
-    let merged = NewCampaign::changed(current.into(), changes)?;
+    // One that had none may go on without: a console knows of no trunks.
+    let may_lack_trunks = current.settings.trunks.is_empty();
+    let mut merged = NewCampaign::changed(current.into(), changes)?;
+    merged.may_lack_trunks = may_lack_trunks;
     let trunks = all_trunks(&app).await?;
     let campaign = Campaign {
         state,
@@ -188,7 +201,23 @@ async fn apply(
     store.update_campaign(&campaign).await?;
     let configure = Command::Configure(Box::new(campaign.settings.clone()));
     app.api.exchange.send(configure).await?;
+    app.changes
+        .tell(Kind::Campaign, What::Updated, campaign.settings.id.as_str());
     Ok(campaign)
+}
+
+/// Tells the switchboard what a campaign is set to, as something that it refers to is different.
+pub(crate) async fn tell_again(app: &Shared, id: &CampaignId) -> Result<(), Problem> {
+    let (shared, campaign) = (Arc::clone(app), id.clone());
+    let work = async move {
+        // It may have been deleted since.
+        let Some(campaign) = shared.api.store.campaign(&campaign).await? else {
+            return Ok(());
+        };
+        let configure = Command::Configure(Box::new(campaign.settings));
+        Ok(shared.api.exchange.send(configure).await?)
+    };
+    app.run(id, work).await
 }
 
 /// Set the agents of a campaign
@@ -209,31 +238,42 @@ pub(crate) async fn set_agents(
     Path(id): Path<CampaignId>,
     Body(agents): Body<Agents>,
 ) -> Result<Json<Done>, Problem> {
-    if agents.agent_ids.len() > MAX_AGENTS {
+    assign(&app, &caller.store(&app), &id, agents.agent_ids).await?;
+    app.changes.tell(Kind::Campaign, What::Updated, id.as_str());
+    Ok(Done::ok())
+}
+
+/// Makes exactly these users work for a campaign.
+pub(crate) async fn assign(
+    app: &App,
+    store: &Store,
+    id: &CampaignId,
+    agents: Vec<UserId>,
+) -> Result<(), Problem> {
+    if agents.len() > MAX_AGENTS {
         return Err(Problem::field(
             "agent_ids",
             format!("a campaign has at most {MAX_AGENTS} agents"),
         ));
     }
-    find(&app, &id).await?;
-    let store = caller.store(&app);
-    match store.assign_agents(&id, &agents.agent_ids).await {
+    find(app, id).await?;
+    match store.assign_agents(id, &agents).await {
         Err(strowger_store::Error::Missing { .. }) => Err(Problem::field(
             "agent_ids",
             "one of these users does not exist; nothing was changed",
         )),
         other => {
             other?;
-            let agents = agents.agent_ids.into_iter().collect();
+            let agents = agents.into_iter().collect();
             // Those who are logged in get its calls from now on, or none any more.
             app.api
                 .exchange
                 .send(Command::AssignAgents {
-                    campaign: id,
+                    campaign: id.clone(),
                     agents,
                 })
                 .await?;
-            Ok(Done::ok())
+            Ok(())
         }
     }
 }

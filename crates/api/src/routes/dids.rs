@@ -7,10 +7,11 @@ use strowger_store::inbound::Did;
 use utoipa::ToSchema;
 
 use crate::{
+    changes::{Kind, What},
     guard::{EditDids, May},
     input::{Body, Check, Path, Query},
     problem::{Problem, ProblemBody},
-    reply::{Data, Page, PageQuery},
+    reply::{Data, Done, Page, PageQuery},
     state::Shared,
 };
 
@@ -50,18 +51,18 @@ impl From<Did> for DidView {
 pub(crate) struct DidSettings {
     /// The number as the carrier delivers it: 1 to 20 digits, with or without `+`.
     #[schema(example = "+33199001234")]
-    number: String,
+    pub(crate) number: String,
     /// Free text.
     #[serde(default)]
-    description: String,
+    pub(crate) description: String,
     /// The trunk that it comes in through.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    trunk_id: Option<TrunkId>,
+    pub(crate) trunk_id: Option<TrunkId>,
     /// The flow that its callers walk; without one they hear that nobody can take the call.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    flow_id: Option<FlowId>,
+    pub(crate) flow_id: Option<FlowId>,
 }
 
 /// List numbers
@@ -130,6 +131,34 @@ pub(crate) async fn save(
         Err(strowger_store::Error::Taken { .. }) => Err(Problem::conflict(
             "another entry has this number: change that one",
         )),
-        other => Ok(other.map(|()| Data::of(did.into()))?),
+        other => {
+            other?;
+            app.changes.tell(Kind::Did, What::Updated, did.id.clone());
+            Ok(Data::of(did.into()))
+        }
+    }
+}
+
+/// Delete a number
+///
+/// Its callers hear that nobody can take the call.
+#[utoipa::path(
+    delete, path = "/api/v1/dids/{id}", tag = "dids", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "Deleted", body = Done),
+        (status = 404, description = "No such number", body = ProblemBody),
+    )
+)]
+pub(crate) async fn delete(
+    caller: May<EditDids>,
+    State(app): State<Shared>,
+    Path(id): Path<DidId>,
+) -> Result<Json<Done>, Problem> {
+    let store = &app.api.store;
+    if store.delete_did(&id, caller.id(), app.now()).await? {
+        app.changes.tell(Kind::Did, What::Deleted, id);
+        Ok(Done::ok())
+    } else {
+        Err(Problem::not_found(format!("there is no number {id}")))
     }
 }

@@ -1,6 +1,6 @@
 //! IVR flows: drafts and publication.
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,19 +8,18 @@ use strowger_core::{
     ids::FlowId,
     ivr::{Finding, FlowGraph, MAX_CONNECTIONS, MAX_NODES, Severity, lint},
 };
-use strowger_store::flows::Flow;
+use strowger_store::{Removal, flows::Flow};
 use utoipa::ToSchema;
 
+use super::scripts::copy_of;
 use crate::{
+    changes::{Kind, What},
     guard::{EditFlows, May},
-    input::{Body, Check, Path, Query},
+    input::{Body, Check, MAX_DEPTH, Path, Query, unstorable},
     problem::{Problem, ProblemBody},
-    reply::{Data, Page, PageQuery},
+    reply::{Data, Done, Page, PageQuery},
     state::{App, Shared},
 };
-
-/// Deepest nesting of what a flow holds besides what is known: the database refuses far deeper ones.
-const MAX_DEPTH: usize = 60;
 
 /// A flow in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,11 +55,11 @@ pub(crate) struct FlowView {
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct Draft {
     /// 1 to 200 characters.
-    name: String,
+    pub(crate) name: String,
     /// The boxes.
     #[serde(flatten)]
     #[schema(value_type = Object)]
-    graph: FlowGraph,
+    pub(crate) graph: FlowGraph,
 }
 
 /// What was published.
@@ -190,30 +189,14 @@ pub(crate) async fn save(
         check.wrong("", why);
     }
     check.done()?;
+    let is_new = app.api.store.flow(&id).await?.is_none();
     caller
         .store(&app)
         .save_flow(&id, draft.name.trim(), &graph)
         .await?;
+    let what = if is_new { What::Created } else { What::Updated };
+    app.changes.tell(Kind::Flow, what, id.clone());
     Ok(Data::of(view(find(&app, &id).await?)))
-}
-
-/// Why the database could not keep a value, if so.
-fn unstorable(value: &Value, depth: usize) -> Option<&'static str> {
-    if depth == 0 {
-        return Some("the flow is nested too deeply");
-    }
-    let nul = |text: &str| {
-        text.contains('\0')
-            .then_some("a text of the flow holds the character NUL: remove it")
-    };
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => None,
-        Value::String(text) => nul(text),
-        Value::Array(items) => items.iter().find_map(|item| unstorable(item, depth - 1)),
-        Value::Object(fields) => fields
-            .iter()
-            .find_map(|(key, item)| nul(key).or_else(|| unstorable(item, depth - 1))),
-    }
 }
 
 /// Publish the draft of a flow
@@ -253,5 +236,61 @@ pub(crate) async fn publish(
         .store(&app)
         .publish_flow(&id, &flow.draft, caller.id())
         .await?;
+    app.changes.tell(Kind::Flow, What::Updated, id);
     Ok(Data::of(Published { version, findings }))
+}
+
+/// Copy a flow
+///
+/// The copy has the draft and is not published.
+#[utoipa::path(
+    post, path = "/api/v1/flows/{id}/duplicate", tag = "flows", params(("id" = String, Path)),
+    responses(
+        (status = 201, description = "The copy", body = Data<FlowView>),
+        (status = 404, description = "No such flow", body = ProblemBody),
+    )
+)]
+pub(crate) async fn duplicate(
+    caller: May<EditFlows>,
+    State(app): State<Shared>,
+    Path(id): Path<FlowId>,
+) -> Result<(StatusCode, Json<Data<FlowView>>), Problem> {
+    let flow = find(&app, &id).await?;
+    let draft = Draft {
+        name: copy_of(&flow.name),
+        graph: read_graph(&flow.draft)?,
+    };
+    let id = FlowId::generate(app.new_id());
+    let copy = save(caller, State(app), Path(id), Body(draft)).await?;
+    Ok((StatusCode::CREATED, copy))
+}
+
+/// Delete a flow
+///
+/// Numbers that lead to it lead nowhere then; callers who are in it go on. A flow that campaigns
+/// play is kept.
+#[utoipa::path(
+    delete, path = "/api/v1/flows/{id}", tag = "flows", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "Deleted", body = Done),
+        (status = 404, description = "No such flow", body = ProblemBody),
+        (status = 409, description = "A campaign plays it", body = ProblemBody),
+    )
+)]
+pub(crate) async fn delete(
+    caller: May<EditFlows>,
+    State(app): State<Shared>,
+    Path(id): Path<FlowId>,
+) -> Result<Json<Done>, Problem> {
+    let store = &app.api.store;
+    match store.delete_flow(&id, caller.id(), app.now()).await? {
+        Removal::Removed => {
+            app.changes.tell(Kind::Flow, What::Deleted, id);
+            Ok(Done::ok())
+        }
+        Removal::Absent => Err(Problem::not_found(format!("there is no flow {id}"))),
+        Removal::Kept => Err(Problem::conflict(
+            "a campaign plays this flow: give the campaign another one first",
+        )),
+    }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use strowger_core::{
     disposition::Disposition,
     ids::{CampaignId, ListId, QualificationId},
-    lists::filter::{self, Field, Filter, Quota},
+    lists::filter::{self, Field, Filter, Quota, QuotaOperator},
 };
 use strowger_store::{lists::List, recycle::Recycle};
 use utoipa::ToSchema;
@@ -288,6 +288,10 @@ pub(crate) struct QuotaBody {
     field: String,
     /// Its value.
     value: String,
+    /// equals (when absent) or starts-with.
+    #[serde(default)]
+    #[schema(value_type = String, default = "equals")]
+    operator: QuotaOperator,
     /// How many positive qualifications are wanted.
     target: u32,
     /// How many there are; where a new quota begins, 0 when absent.
@@ -300,6 +304,7 @@ impl From<Quota> for QuotaBody {
         Self {
             field: quota.field,
             value: quota.value,
+            operator: quota.operator,
             target: quota.target,
             reached: quota.reached,
         }
@@ -372,6 +377,7 @@ pub(crate) async fn set_quotas(
             let quota = Quota {
                 field: quota.field,
                 value: quota.value,
+                operator: quota.operator,
                 target: quota.target,
                 reached: quota.reached,
             };

@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 
 use super::campaigns::retry_rule;
 use crate::{
-    guard::{EditCampaigns, May, WorkAsAgent},
+    changes::{Kind, What},
+    guard::{EditQualifications, May, WorkAsAgent},
     input::{Body, Check, Path, Query},
     problem::{Problem, ProblemBody},
     reply::{Data, Done, Page, PageQuery},
@@ -33,29 +34,29 @@ pub(crate) struct QualificationBody {
     /// Its id; that of the address, when it is sent.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    id: Option<QualificationId>,
+    pub(crate) id: Option<QualificationId>,
     /// A short code, unique.
-    code: String,
+    pub(crate) code: String,
     /// What it says.
     #[serde(default)]
-    description: String,
+    pub(crate) description: String,
     /// positive, neutral or negative.
     #[serde(rename = "type")]
-    kind: String,
+    pub(crate) kind: String,
     /// Its group.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    group_id: Option<QualificationGroupId>,
+    pub(crate) group_id: Option<QualificationGroupId>,
     /// The one that it refines.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    parent_id: Option<QualificationId>,
+    pub(crate) parent_id: Option<QualificationId>,
     /// Offered in every campaign.
     #[serde(default)]
-    is_standard: bool,
+    pub(crate) is_standard: bool,
     /// Contacts with it may be recycled.
     #[serde(default = "yes")]
-    is_recyclable: bool,
+    pub(crate) is_recyclable: bool,
     /// A conversation took place.
     #[serde(default = "yes")]
     is_conversation: bool,
@@ -91,6 +92,25 @@ impl From<Qualification> for QualificationBody {
             is_refusal: one.is_refusal,
             is_machine: one.is_machine,
             retry: one.retry,
+        }
+    }
+}
+
+impl Default for QualificationBody {
+    fn default() -> Self {
+        Self {
+            id: None,
+            code: String::new(),
+            description: String::new(),
+            kind: String::new(),
+            group_id: None,
+            parent_id: None,
+            is_standard: false,
+            is_recyclable: true,
+            is_conversation: true,
+            is_refusal: false,
+            is_machine: false,
+            retry: None,
         }
     }
 }
@@ -140,12 +160,24 @@ pub(crate) struct GroupView {
     name: String,
 }
 
+/// Most qualifications of a group.
+const MAX_MEMBERS: usize = 1_000;
+
 /// What a group is set to.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GroupBody {
     /// Its name.
-    name: String,
+    pub(crate) name: String,
+    /// Ids of the qualifications that are in it, and no others: each is in one group. When
+    /// absent they stay as they are.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(crate) qualification_ids: Option<Vec<QualificationId>>,
+}
+
+const fn saved(is_new: bool) -> What {
+    if is_new { What::Created } else { What::Updated }
 }
 
 /// List qualifications
@@ -184,16 +216,18 @@ pub(crate) async fn list(
     )
 )]
 pub(crate) async fn save(
-    caller: May<EditCampaigns>,
+    caller: May<EditQualifications>,
     State(app): State<Shared>,
     Path(id): Path<QualificationId>,
     Body(body): Body<QualificationBody>,
 ) -> Result<Json<Data<QualificationBody>>, Problem> {
     let one = body.check(id)?;
-    caller
+    let is_new = caller
         .store(&app)
         .save_qualification(&one, app.now())
         .await?;
+    app.changes
+        .tell(Kind::Qualification, saved(is_new), one.id.clone());
     Ok(Data::of(one.into()))
 }
 
@@ -206,11 +240,12 @@ pub(crate) async fn save(
     )
 )]
 pub(crate) async fn remove(
-    caller: May<EditCampaigns>,
+    caller: May<EditQualifications>,
     State(app): State<Shared>,
     Path(id): Path<QualificationId>,
 ) -> Result<Json<Done>, Problem> {
     if caller.store(&app).delete_qualification(&id).await? {
+        app.changes.tell(Kind::Qualification, What::Deleted, id);
         Ok(Done::ok())
     } else {
         Err(Problem::not_found(format!(
@@ -252,20 +287,31 @@ pub(crate) async fn groups(
     )
 )]
 pub(crate) async fn save_group(
-    caller: May<EditCampaigns>,
+    caller: May<EditQualifications>,
     State(app): State<Shared>,
     Path(id): Path<QualificationGroupId>,
     Body(body): Body<GroupBody>,
 ) -> Result<Json<Data<GroupView>>, Problem> {
     let mut check = Check::default();
     check.line("name", &body.name, 1..=200);
+    let members = body.qualification_ids.as_deref();
+    let count = members.map_or(0, <[_]>::len);
+    check.range("qualification_ids", &count, &(0..=MAX_MEMBERS));
     check.done()?;
     let name = body.name.trim().to_owned();
     let group = Group { id, name };
-    caller
+    let is_new = caller
         .store(&app)
         .save_qualification_group(&group, app.now())
         .await?;
+    if let Some(members) = members {
+        app.api
+            .store
+            .set_group_qualifications(&group.id, members, caller.id(), app.now())
+            .await?;
+    }
+    app.changes
+        .tell(Kind::QualificationGroup, saved(is_new), group.id.clone());
     let Group { id, name } = group;
     Ok(Data::of(GroupView { id, name }))
 }
@@ -279,11 +325,13 @@ pub(crate) async fn save_group(
     )
 )]
 pub(crate) async fn remove_group(
-    caller: May<EditCampaigns>,
+    caller: May<EditQualifications>,
     State(app): State<Shared>,
     Path(id): Path<QualificationGroupId>,
 ) -> Result<Json<Done>, Problem> {
     if caller.store(&app).delete_qualification_group(&id).await? {
+        app.changes
+            .tell(Kind::QualificationGroup, What::Deleted, id);
         Ok(Done::ok())
     } else {
         Err(Problem::not_found(format!("there is no group {id}")))

@@ -3,11 +3,15 @@
 use axum::{Json, extract::State, http::StatusCode};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use strowger_core::{ids::SiteId, time::Timestamp};
+use strowger_core::{
+    ids::{SiteId, UserId},
+    time::Timestamp,
+};
 use strowger_store::sites::{Extension, Site, SiteSettings};
 use utoipa::ToSchema;
 
 use crate::{
+    changes::{Kind, What},
     guard::{EditSites, ManageAgents, May},
     input::{Body, Check, Path, Query},
     problem::{Problem, ProblemBody},
@@ -24,10 +28,14 @@ const MAX_EXTENSIONS: usize = 5_000;
 pub(crate) struct ExtensionView {
     /// Its number: 1 to 32 letters, digits, `*`, `#`, `+`, `_` or `-`.
     #[schema(example = "101")]
-    number: String,
+    pub(crate) number: String,
     /// Sound goes directly to it; that of the site when absent.
     #[serde(default)]
-    direct_media_enabled: Option<bool>,
+    pub(crate) direct_media_enabled: Option<bool>,
+    /// Whose telephone it is: the station of this agent when they have no device of their own.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub(crate) user_id: Option<UserId>,
 }
 
 /// A site.
@@ -35,7 +43,7 @@ pub(crate) struct ExtensionView {
 pub(crate) struct SiteView {
     /// Its id.
     #[schema(value_type = String, example = "sit_1")]
-    id: SiteId,
+    pub(crate) id: SiteId,
     /// Its name.
     name: String,
     /// The address of its gateway, or empty.
@@ -66,6 +74,7 @@ impl From<Site> for SiteView {
                 .map(|one| ExtensionView {
                     number: one.number,
                     direct_media_enabled: one.direct_media_enabled,
+                    user_id: one.user_id,
                 })
                 .collect(),
             direct_media_enabled: settings.direct_media_enabled,
@@ -83,22 +92,22 @@ pub(crate) struct SiteBody {
     /// Chosen by Strowger when absent; ignored when a site is changed.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    id: Option<SiteId>,
+    pub(crate) id: Option<SiteId>,
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// The address of its gateway: an IP address or a host name; empty for none.
     #[serde(default)]
-    ip_address: String,
+    pub(crate) ip_address: String,
     /// Its telephones.
     #[serde(default)]
-    physical_extensions: Vec<ExtensionView>,
+    pub(crate) physical_extensions: Vec<ExtensionView>,
     /// Sound goes directly between its telephones.
     #[serde(default)]
-    direct_media_enabled: bool,
+    pub(crate) direct_media_enabled: bool,
     /// Its time zone.
     #[serde(default = "utc")]
     #[schema(default = "UTC", example = "Europe/Paris")]
-    time_zone: String,
+    pub(crate) time_zone: String,
 }
 
 fn utc() -> String {
@@ -115,6 +124,7 @@ impl SiteBody {
                 .map(|one| Extension {
                     number: one.number,
                     direct_media_enabled: one.direct_media_enabled,
+                    user_id: one.user_id,
                 })
                 .collect(),
             direct_media_enabled: self.direct_media_enabled,
@@ -184,6 +194,7 @@ pub(crate) async fn create(
     let by = caller.by(app.now());
     let saved = app.api.store.save_site(&id, &settings, true, by).await?;
     let site = saved.ok_or_else(Problem::internal)?;
+    app.changes.tell(Kind::Site, What::Created, id);
     Ok((StatusCode::CREATED, Data::of(site.into())))
 }
 
@@ -205,7 +216,9 @@ pub(crate) async fn change(
     let (_, settings) = body.read()?;
     let by = caller.by(app.now());
     let saved = app.api.store.save_site(&id, &settings, false, by).await?;
-    Ok(Data::of(saved.ok_or_else(|| no_such(&id))?.into()))
+    let site = saved.ok_or_else(|| no_such(&id))?;
+    app.changes.tell(Kind::Site, What::Updated, id);
+    Ok(Data::of(site.into()))
 }
 
 /// Delete a site
@@ -225,6 +238,9 @@ pub(crate) async fn delete(
 ) -> Result<Json<Done>, Problem> {
     let by = caller.by(app.now());
     if app.api.store.delete_site(&id, by).await? {
+        app.changes.tell(Kind::Site, What::Deleted, id);
+        // Its users have no site now.
+        app.changes.tell(Kind::Users, What::Updated, "");
         Ok(Done::ok())
     } else {
         Err(no_such(&id))

@@ -1,30 +1,38 @@
 //! SIP carriers and PBX links.
 
+mod settings;
+
 use axum::{Json, extract::State, http::StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use strowger_core::{
-    campaign::TrunkSettings,
     ids::TrunkId,
     live::{self, TrunkState},
     telephony::ServerName,
     time::Timestamp,
 };
+use strowger_store::trunks::{Trunk, TrunkChanged, TrunkDeleted, TrunkSecret};
 use utoipa::ToSchema;
 
-use crate::{
-    guard::{EditTrunks, May},
-    input::{Body, Check},
-    problem::{Problem, ProblemBody},
-    reply::{Data, Page},
-    state::Shared,
+pub(crate) use settings::{
+    NewTrunk, TrunkChanges, default_auth, default_channels, default_pattern, default_rate, server,
 };
 
-/// A trunk.
+use super::campaigns;
+use crate::{
+    changes::{Kind, What},
+    guard::{EditTrunks, May},
+    input::{Body, Path},
+    problem::{Problem, ProblemBody},
+    reply::{Data, Done, Page},
+    state::{App, Shared},
+};
+
+/// A trunk. Its password is never shown.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TrunkView {
     /// Its id.
     #[schema(value_type = String, example = "trk_1")]
-    id: TrunkId,
+    pub(crate) id: TrunkId,
     /// Its name.
     name: String,
     /// The exchange that it is connected to.
@@ -36,6 +44,20 @@ pub(crate) struct TrunkView {
     max_channels: u32,
     /// Most calls placed per second.
     max_calls_per_second: u32,
+    /// Where the other end is, or empty.
+    domain: String,
+    /// What the exchange logs in with, or empty.
+    login: String,
+    /// A password is kept.
+    has_password: bool,
+    /// How the other end knows us: ip or register.
+    auth_type: &'static str,
+    /// Where and as whom to register, or empty.
+    register_string: String,
+    /// The numbers that it is for, as Asterisk writes patterns.
+    dial_pattern: String,
+    /// The context in which its calls arrive, or empty.
+    inbound_context: String,
     /// working, resting (it failed too often and is left alone) or probing (one line finds out
     /// whether it works again); null when no campaign uses it.
     #[schema(value_type = Option<String>)]
@@ -46,52 +68,33 @@ pub(crate) struct TrunkView {
 }
 
 impl TrunkView {
-    fn new(name: String, trunk: TrunkSettings, live: Option<&live::TrunkView>) -> Self {
+    fn new(trunk: Trunk, live: Option<&live::TrunkView>) -> Self {
+        let (settings, carrier) = (trunk.settings, trunk.carrier);
         Self {
             state: live.map(|live| live.state),
             until: live.and_then(|live| live.until),
-            id: trunk.id,
-            name,
-            server: trunk.server,
-            endpoint: trunk.endpoint,
-            max_channels: trunk.max_channels,
-            max_calls_per_second: trunk.max_calls_per_second,
+            id: settings.id,
+            name: trunk.name,
+            server: settings.server,
+            endpoint: settings.endpoint,
+            max_channels: settings.max_channels,
+            max_calls_per_second: settings.max_calls_per_second,
+            domain: carrier.domain,
+            login: carrier.login,
+            has_password: trunk.has_password,
+            auth_type: carrier.auth.as_str(),
+            register_string: carrier.register_string,
+            dial_pattern: carrier.dial_pattern,
+            inbound_context: carrier.inbound_context,
         }
     }
-}
 
-/// A trunk to be added.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewTrunk {
-    /// Chosen by Strowger when absent.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    id: Option<TrunkId>,
-    /// Its name.
-    name: String,
-    /// The exchange that it is connected to; the default one when absent.
-    #[serde(default)]
-    server: Option<String>,
-    /// The PJSIP endpoint: 1 to 64 letters, digits, `_`, `.` or `-`.
-    #[schema(example = "carrier")]
-    endpoint: String,
-    /// Most channels at once, 1 to 10,000.
-    #[serde(default = "default_channels")]
-    #[schema(default = 30)]
-    max_channels: u32,
-    /// Most calls placed per second, 1 to 1,000.
-    #[serde(default = "default_rate")]
-    #[schema(default = 10)]
-    max_calls_per_second: u32,
-}
-
-const fn default_channels() -> u32 {
-    30
-}
-
-const fn default_rate() -> u32 {
-    10
+    /// With how it is doing.
+    fn live(app: &App, trunk: Trunk) -> Self {
+        let live = app.api.hub.trunks();
+        let live = live.iter().find(|live| live.id == trunk.settings.id);
+        Self::new(trunk, live.map(AsRef::as_ref))
+    }
 }
 
 /// List trunks
@@ -103,20 +106,22 @@ pub(crate) async fn list(
     _caller: May<EditTrunks>,
     State(app): State<Shared>,
 ) -> Result<Json<Page<TrunkView>>, Problem> {
-    let trunks = app.api.store.trunks().await?;
+    let trunks = app.api.store.whole_trunks().await?;
     let live = app.api.hub.trunks();
     Ok(Page::whole(
         trunks
             .into_iter()
-            .map(|(name, trunk)| {
-                let live = live.iter().find(|live| live.id == trunk.id);
-                TrunkView::new(name, trunk, live.map(AsRef::as_ref))
+            .map(|trunk| {
+                let live = live.iter().find(|live| live.id == trunk.settings.id);
+                TrunkView::new(trunk, live.map(AsRef::as_ref))
             })
             .collect(),
     ))
 }
 
 /// Add a trunk
+///
+/// The endpoint is configured at the exchange, see `scripts/add-site-trunk.sh`.
 #[utoipa::path(
     post, path = "/api/v1/trunks", tag = "trunks", request_body = NewTrunk,
     responses(
@@ -130,48 +135,107 @@ pub(crate) async fn create(
     State(app): State<Shared>,
     Body(new): Body<NewTrunk>,
 ) -> Result<(StatusCode, Json<Data<TrunkView>>), Problem> {
-    let mut check = Check::default();
-    check.line("name", &new.name, 1..=200);
-    check.name("endpoint", &new.endpoint, 64, "_.-");
-    check.range("max_channels", &new.max_channels, &(1..=10_000));
-    check.range(
-        "max_calls_per_second",
-        &new.max_calls_per_second,
-        &(1..=1_000),
-    );
-    let server = check.ok("server", server(&app, new.server.as_deref()));
-    check.done()?;
-    let trunk = TrunkSettings {
-        id: new.id.unwrap_or_else(|| TrunkId::generate(app.new_id())),
-        server: server.unwrap_or_else(|| app.api.settings.default_server.clone()),
-        endpoint: new.endpoint,
-        max_channels: new.max_channels,
-        max_calls_per_second: new.max_calls_per_second,
-    };
-    let name = new.name.trim().to_owned();
-    caller.store(&app).create_trunk(&name, &trunk).await?;
-    Ok((
-        StatusCode::CREATED,
-        Data::of(TrunkView::new(name, trunk, None)),
-    ))
+    let (trunk, password) = new.read(&app)?;
+    let id = trunk.settings.id.clone();
+    let sealed = password.map(|password| app.api.auth.seal_trunk(&id, &password));
+    let store = caller.store(&app);
+    store
+        .add_trunk(&trunk, sealed.transpose()?.as_deref())
+        .await?;
+    app.changes.tell(Kind::Trunk, What::Created, id);
+    // The trunk exists whether or not campaigns that lack one take it now: saving them does, too.
+    if let Err(problem) = crate::console::give_trunks(&app, &store).await {
+        tracing::warn!(
+            detail = problem.detail(),
+            "Campaigns without a trunk do not have the new one yet"
+        );
+    }
+    Ok((StatusCode::CREATED, Data::of(TrunkView::new(trunk, None))))
 }
 
-/// The configured exchange with this name, or the default one.
-pub(crate) fn server(app: &Shared, name: Option<&str>) -> Result<ServerName, String> {
-    let settings = &app.api.settings;
-    let Some(name) = name else {
-        return Ok(settings.default_server.clone());
+/// Change a trunk
+///
+/// What is not named stays as it is. It takes effect on the next line that is dialed; calls in
+/// progress are not touched.
+#[utoipa::path(
+    patch, path = "/api/v1/trunks/{id}", tag = "trunks", params(("id" = String, Path)), request_body = TrunkChanges,
+    responses(
+        (status = 200, description = "Changed", body = Data<TrunkView>),
+        (status = 404, description = "No such trunk", body = ProblemBody),
+        (status = 409, description = "Campaigns use it, and it is to move to another exchange", body = ProblemBody),
+        (status = 422, description = "Not valid; nothing was changed", body = ProblemBody),
+        (status = 503, description = "Changed in the database only, as the switchboard is busy or down: say it again", body = ProblemBody),
+    )
+)]
+pub(crate) async fn change(
+    caller: May<EditTrunks>,
+    State(app): State<Shared>,
+    Path(id): Path<TrunkId>,
+    Body(changes): Body<TrunkChanges>,
+) -> Result<Json<Data<TrunkView>>, Problem> {
+    let before = app
+        .api
+        .store
+        .trunk(&id)
+        .await?
+        .ok_or_else(|| no_such(&id))?;
+    let (mut trunk, password) = changes.read(&app, before)?;
+    let secret = match password {
+        None => TrunkSecret::Stays,
+        Some(None) => TrunkSecret::None,
+        Some(Some(password)) => TrunkSecret::Sealed(app.api.auth.seal_trunk(&id, &password)?),
     };
-    settings
-        .servers
-        .iter()
-        .find(|server| &*server.0 == name)
-        .cloned()
-        .ok_or_else(|| {
-            let known: Vec<&str> = settings.servers.iter().map(|server| &*server.0).collect();
-            format!(
-                "no such exchange is configured: choose one of {}",
-                known.join(", ")
-            )
-        })
+    match caller.store(&app).change_trunk(&trunk, &secret).await? {
+        TrunkChanged::Done => {}
+        TrunkChanged::Unknown => return Err(no_such(&id)),
+        TrunkChanged::CannotMove => {
+            return Err(Problem::conflict(
+                "campaigns dial through this trunk, and the trunks of a campaign are of one exchange: \
+                 take it out of them before it moves to another",
+            ));
+        }
+    }
+    app.changes.tell(Kind::Trunk, What::Updated, id.clone());
+    // Even when nothing of it changed: it may be said again because it was not heard.
+    for campaign in app.api.store.campaigns_of_trunk(&id).await? {
+        campaigns::tell_again(&app, &campaign).await?;
+    }
+    match secret {
+        TrunkSecret::Stays => {}
+        TrunkSecret::None => trunk.has_password = false,
+        TrunkSecret::Sealed(_) => trunk.has_password = true,
+    }
+    Ok(Data::of(TrunkView::live(&app, trunk)))
+}
+
+/// Delete a trunk
+///
+/// One that neither campaigns nor numbers use.
+#[utoipa::path(
+    delete, path = "/api/v1/trunks/{id}", tag = "trunks", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "Deleted", body = Done),
+        (status = 404, description = "No such trunk", body = ProblemBody),
+        (status = 409, description = "Campaigns or numbers use it", body = ProblemBody),
+    )
+)]
+pub(crate) async fn delete(
+    caller: May<EditTrunks>,
+    State(app): State<Shared>,
+    Path(id): Path<TrunkId>,
+) -> Result<Json<Done>, Problem> {
+    match caller.store(&app).delete_trunk(&id).await? {
+        TrunkDeleted::Done => {
+            app.changes.tell(Kind::Trunk, What::Deleted, id);
+            Ok(Done::ok())
+        }
+        TrunkDeleted::Unknown => Err(no_such(&id)),
+        TrunkDeleted::InUse { campaigns, dids } => Err(Problem::conflict(format!(
+            "campaigns ({campaigns}) or numbers ({dids}) use this trunk: give them another first"
+        ))),
+    }
+}
+
+fn no_such(id: &TrunkId) -> Problem {
+    Problem::not_found(format!("there is no trunk {id}"))
 }

@@ -10,6 +10,7 @@ use strowger_store::user_groups::UserGroup;
 use utoipa::ToSchema;
 
 use crate::{
+    changes::{Kind, What},
     guard::{ManageAgents, ManageGroups, May},
     input::{Body, Check, Path, Query},
     problem::{Problem, ProblemBody},
@@ -25,7 +26,7 @@ const MAX_MEMBERS: usize = 5_000;
 pub(crate) struct GroupView {
     /// Its id.
     #[schema(value_type = String, example = "ugr_1")]
-    id: UserGroupId,
+    pub(crate) id: UserGroupId,
     /// Its name.
     name: String,
     /// Who is in it.
@@ -58,13 +59,13 @@ pub(crate) struct NewGroup {
     /// Chosen by Strowger when absent.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    id: Option<UserGroupId>,
+    pub(crate) id: Option<UserGroupId>,
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Who is in it.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
-    member_ids: Vec<UserId>,
+    pub(crate) member_ids: Vec<UserId>,
 }
 
 /// A group as it is to be.
@@ -72,10 +73,10 @@ pub(crate) struct NewGroup {
 #[serde(deny_unknown_fields)]
 pub(crate) struct GroupBody {
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Everybody who is in it.
     #[schema(value_type = Vec<String>)]
-    member_ids: Vec<UserId>,
+    pub(crate) member_ids: Vec<UserId>,
 }
 
 fn check(name: &str, members: &[UserId]) -> Result<(), Problem> {
@@ -131,6 +132,7 @@ pub(crate) async fn create(
         .save_user_group(&id, new.name.trim(), &new.member_ids, true, by)
         .await?;
     let group = saved.ok_or_else(Problem::internal)?;
+    app.changes.tell(Kind::Group, What::Created, id);
     Ok((StatusCode::CREATED, Data::of(group.into())))
 }
 
@@ -156,7 +158,9 @@ pub(crate) async fn change(
         .store
         .save_user_group(&id, body.name.trim(), &body.member_ids, false, by)
         .await?;
-    Ok(Data::of(saved.ok_or_else(|| no_such(&id))?.into()))
+    let group = saved.ok_or_else(|| no_such(&id))?;
+    app.changes.tell(Kind::Group, What::Updated, id);
+    Ok(Data::of(group.into()))
 }
 
 /// Delete a group of users
@@ -176,6 +180,7 @@ pub(crate) async fn delete(
 ) -> Result<Json<Done>, Problem> {
     let by = caller.by(app.now());
     if app.api.store.delete_user_group(&id, by).await? {
+        app.changes.tell(Kind::Group, What::Deleted, id);
         Ok(Done::ok())
     } else {
         Err(no_such(&id))

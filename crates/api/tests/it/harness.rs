@@ -1,8 +1,11 @@
 //! A database, a switchboard and a router for each test.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
 };
 
 use axum::{
@@ -13,8 +16,8 @@ use axum::{
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use strowger_api::{
-    ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, ExchangeStatus, exchange_channel,
-    router,
+    ApiSettings, ApiState, Auth, AuthSettings, ExchangeHandle, ExchangeStatus, SystemParts,
+    exchange_channel, router,
 };
 use strowger_core::{
     compliance::Packs,
@@ -25,7 +28,7 @@ use strowger_core::{
     time::{Timestamp, after},
 };
 use strowger_realtime::Hub;
-use strowger_store::{Store, login_sessions::NewLogin, users::User};
+use strowger_store::{Store, login_sessions::NewLogin, reader::Reader, users::User};
 use strowger_testkit::database::TestDatabase;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
@@ -43,7 +46,17 @@ pub(crate) struct TestApp {
     pub(crate) router: Router,
     passed_ms: Arc<AtomicI64>,
     pub(crate) tasks: JoinSet<()>,
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
+    _files: Files,
+}
+
+/// Where the sounds of a test are; gone when it is over.
+struct Files(PathBuf);
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// What came back.
@@ -93,6 +106,11 @@ impl TestApp {
         set_auth(&mut auth);
         let auth = Auth::new(&auth).unwrap();
         let mut settings = ApiSettings::new(ServerName::from("pbx1"));
+        settings.next_contact_wait = std::time::Duration::from_millis(20);
+        let name = format!("strowger-sounds-{}", Uuid::new_v4().simple());
+        let files = Files(std::env::temp_dir().join(name));
+        settings.media = files.0.join("media");
+        settings.recordings = files.0.join("recordings");
         set(&mut settings);
         let mut tasks = JoinSet::new();
         if switchboard {
@@ -140,6 +158,10 @@ impl TestApp {
                 servers: vec![(ServerName::from("pbx1"), false)],
                 ..ExchangeStatus::default()
             }),
+            devices: Arc::new(|_, device| {
+                Box::pin(std::future::ready(Some(device != "PJSIP/unplugged")))
+            }),
+            system: SystemParts::default(),
             shutdown: tokio_util::sync::CancellationToken::new(),
         };
         let app = Self {
@@ -151,12 +173,22 @@ impl TestApp {
             auth,
             passed_ms,
             tasks,
-            _database: database,
+            database,
+            _files: files,
         };
         for role in Role::ALL {
             app.add_user(role, "not a hash").await;
         }
         app
+    }
+
+    /// With a role that asks the database.
+    pub(crate) async fn with_reader(mut self) -> Self {
+        let options = self.database.options.clone();
+        let reader = Reader::of_private_server(&self.store, options);
+        self.state.system.reader = Some(reader.await.unwrap());
+        self.router = router(self.state.clone());
+        self
     }
 
     async fn add_user(&self, role: Role, password_hash: &str) {

@@ -73,6 +73,8 @@ pub enum Field<'a> {
     List,
     /// `number_type`: the type of the number that is dialed next.
     NumberType,
+    /// `number`: the number that is dialed next, in E.164.
+    Number,
     /// `time_zone`: the zones of that number, joined by `|`.
     TimeZone,
     /// `last_disposition`: how its last attempt ended.
@@ -94,6 +96,7 @@ impl<'a> Field<'a> {
             "attempts" => Self::Attempts,
             "list" => Self::List,
             "number_type" => Self::NumberType,
+            "number" => Self::Number,
             "time_zone" => Self::TimeZone,
             "last_disposition" => Self::LastDisposition,
             "qualification" => Self::Qualification,
@@ -122,6 +125,8 @@ pub struct Facts<'a> {
     pub list: &'a str,
     /// The type of its next number.
     pub number_type: &'a str,
+    /// Its next number, in E.164; empty when there is none.
+    pub number: &'a str,
     /// The zones of its next number, joined by `|`.
     pub zones: &'a str,
     /// How its last attempt ended.
@@ -142,6 +147,7 @@ impl Facts<'_> {
             Field::Attempts => Cow::Owned(self.attempts.to_string()),
             Field::List => Cow::Borrowed(self.list),
             Field::NumberType => Cow::Borrowed(self.number_type),
+            Field::Number => Cow::Borrowed(self.number),
             Field::TimeZone => Cow::Borrowed(self.zones),
             Field::LastDisposition => Cow::Borrowed(self.last_disposition?),
             Field::Qualification => Cow::Borrowed(self.qualification?),
@@ -167,7 +173,7 @@ pub struct InvalidFilter {
 
 /// The fields as a person may choose them, for messages.
 const FIELDS: &str = "first_name, last_name, postal_code, priority, attempts, list, number_type, \
-                      time_zone, last_disposition, qualification or custom.NAME";
+                      number, time_zone, last_disposition, qualification or custom.NAME";
 
 /// Checks filters before they are stored.
 ///
@@ -256,6 +262,27 @@ fn compare(value: &str, wanted: &str) -> Ordering {
     }
 }
 
+/// How a quota tells the contacts of its kind. Upper and lower case are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QuotaOperator {
+    /// The field is the value.
+    #[default]
+    Equals,
+    /// The field begins with the value.
+    StartsWith,
+}
+
+impl QuotaOperator {
+    /// The name used in tables and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Equals => "equals",
+            Self::StartsWith => "starts-with",
+        }
+    }
+}
+
 /// Enough contacts of a kind: no more of them are dialed once `target` have been reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
@@ -263,6 +290,9 @@ pub struct Quota {
     pub field: String,
     /// Its value.
     pub value: String,
+    /// How the field is compared with it.
+    #[serde(default)]
+    pub operator: QuotaOperator,
     /// How many are wanted.
     pub target: u32,
     /// How many there are.
@@ -274,7 +304,13 @@ impl Quota {
     pub fn counts(&self, facts: &Facts<'_>) -> bool {
         Field::named(&self.field)
             .and_then(|field| facts.value(field))
-            .is_some_and(|value| fold(&value) == fold(&self.value))
+            .is_some_and(|value| {
+                let (value, wanted) = (fold(&value), fold(&self.value));
+                match self.operator {
+                    QuotaOperator::Equals => value == wanted,
+                    QuotaOperator::StartsWith => value.starts_with(&wanted),
+                }
+            })
     }
 
     /// Whether there are enough.
@@ -321,6 +357,7 @@ mod tests {
             attempts: 2,
             list: "spring",
             number_type: "mobile",
+            number: "+33639981234",
             zones: "Europe/Paris",
             last_disposition: Some("busy"),
             qualification: None,
@@ -358,6 +395,7 @@ mod tests {
             ("last_disposition", Eq, &["busy"], true),
             ("list", Eq, &["spring"], true),
             ("time_zone", Contains, &["paris"], true),
+            ("number", StartsWith, &["+336"], true),
             ("priority", Gt, &["19"], true),
             ("first_name", Eq, &["ada"], true),
         ] {
@@ -391,6 +429,7 @@ mod tests {
             attempts: 0,
             list: "l",
             number_type: "other",
+            number: "",
             zones: "",
             last_disposition: None,
             qualification: None,
@@ -399,12 +438,19 @@ mod tests {
         let quota = |value: &str, reached| Quota {
             field: "custom.city".to_owned(),
             value: value.to_owned(),
+            operator: QuotaOperator::Equals,
             target: 10,
             reached,
         };
         assert!(leaves_out(&[], &[quota("lyon", 10)], &facts));
         assert!(!leaves_out(&[], &[quota("lyon", 9)], &facts));
         assert!(!leaves_out(&[], &[quota("Paris", 10)], &facts));
+        let begins = |value: &str| Quota {
+            operator: QuotaOperator::StartsWith,
+            ..quota(value, 10)
+        };
+        assert!(leaves_out(&[], &[begins("LY")], &facts));
+        assert!(!leaves_out(&[], &[begins("yon")], &facts));
     }
 
     #[test]

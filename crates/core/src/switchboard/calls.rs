@@ -40,6 +40,11 @@ impl Switchboard {
                     call.signals.dial_status.get_or_insert(status);
                 }
             }
+            Event::StationAnswered { customer, station } => {
+                if let Some(call) = self.call_of(&customer) {
+                    call.station = Some(station);
+                }
+            }
             Event::BridgeEntered { channel, .. } => self.bridged(now, &channel),
             Event::BridgeLeft { channel } => {
                 if let Some(call) = self.call_of(&channel) {
@@ -74,8 +79,12 @@ impl Switchboard {
         channel: &ChannelId,
         failure: &OriginateFailure,
     ) {
-        if let ChannelOwner::Leg { session, number } = channel.owner() {
-            return self.leg_failed(now, session, number);
+        match channel.owner() {
+            ChannelOwner::Leg { session, number } => {
+                return self.leg_failed(now, session, number);
+            }
+            ChannelOwner::Supervision(id) => return self.supervision_ended(id),
+            ChannelOwner::Attempt(_) | ChannelOwner::Other => {}
         }
         let Some(call) = self.call_of(channel) else {
             return;
@@ -101,11 +110,20 @@ impl Switchboard {
 
     fn originate_ended(&mut self, now: Timestamp, channel: &ChannelId, reason: u8) {
         const ANSWERED: u8 = 4;
-        if let ChannelOwner::Leg { session, number } = channel.owner() {
-            if reason != ANSWERED {
-                self.leg_failed(now, session, number);
+        match channel.owner() {
+            ChannelOwner::Leg { session, number } => {
+                if reason != ANSWERED {
+                    self.leg_failed(now, session, number);
+                }
+                return;
             }
-            return;
+            ChannelOwner::Supervision(id) => {
+                if reason != ANSWERED {
+                    self.supervision_ended(id);
+                }
+                return;
+            }
+            ChannelOwner::Attempt(_) | ChannelOwner::Other => {}
         }
         if reason == ANSWERED {
             self.answered(now, channel);
@@ -173,8 +191,10 @@ impl Switchboard {
         cause: u16,
         tech_cause: Option<&str>,
     ) {
-        if let ChannelOwner::Leg { session, number } = channel.owner() {
-            return self.leg_lost(now, session, number);
+        match channel.owner() {
+            ChannelOwner::Leg { session, number } => return self.leg_lost(now, session, number),
+            ChannelOwner::Supervision(id) => return self.supervision_ended(id),
+            ChannelOwner::Attempt(_) | ChannelOwner::Other => {}
         }
         let Some(call) = self.call_of(channel) else {
             return;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Switchboard, Target, Which};
+use super::{Supervise, Switchboard, Target, Which};
 use crate::{
     agent::{Agent, AgentState, Leg, LegMode, Login, Wish},
     call::Phase,
@@ -34,6 +34,10 @@ pub enum Command {
     LogOut(UserId),
     /// Hang a customer up.
     HangUp(CallId),
+    /// Let a supervisor hear an agent; a line that they have already ends.
+    Supervise(Supervise),
+    /// End the line of a supervisor.
+    StopSupervising(UserId),
     /// Learn of a campaign or its changed settings.
     Configure(Box<CampaignSettings>),
     /// Start a campaign, or let a paused one go on.
@@ -152,6 +156,17 @@ pub enum Refused {
     /// No such campaign is loaded.
     #[error("campaign {0} is not known here")]
     UnknownCampaign(CampaignId),
+    /// Nothing of the agent can be heard.
+    #[error("agent {agent} cannot be heard: {hint}")]
+    CannotBeHeard {
+        /// Who.
+        agent: UserId,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// They do not listen to anybody.
+    #[error("you are not listening to anybody")]
+    NotSupervising,
     /// No such call is alive.
     #[error("call {0} is over")]
     UnknownCall(CallId),
@@ -172,6 +187,8 @@ impl Switchboard {
                 }
                 Ok(())
             }
+            Command::Supervise(asked) => self.supervise(asked),
+            Command::StopSupervising(supervisor) => self.stop_supervising(&supervisor),
             Command::Configure(settings) => {
                 self.configure(now, *settings);
                 Ok(())

@@ -78,6 +78,7 @@ impl Witness {
                         self.customer_dialed(attempt, &originate.channel)
                     }
                     OriginatePurpose::AgentLeg => self.leg_dialed(&originate.channel),
+                    OriginatePurpose::Supervision { .. } => None,
                 }
             }
             Action::Write(Write::AttemptEnded(end)) => {

@@ -366,7 +366,8 @@ impl Switchboard {
             .filter(|channel| match channel.owner() {
                 ChannelOwner::Attempt(_) => !self.by_channel.contains_key(*channel),
                 ChannelOwner::Leg { .. } => !legs.contains(channel),
-                ChannelOwner::Other => false,
+                // It ends with the channel that it listens to, also after a restart.
+                ChannelOwner::Supervision(_) | ChannelOwner::Other => false,
             })
             .cloned()
             .collect();

@@ -13,5 +13,6 @@ mod past;
 mod predictive;
 mod properties;
 mod restart;
+mod supervision;
 mod trunks;
 mod world;

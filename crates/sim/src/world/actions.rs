@@ -450,6 +450,13 @@ impl World {
     fn channel_variable(&mut self, link: LinkKey, id: Option<&str>, name: &str, action: &Message) {
         let channel = action.get("Channel").unwrap_or_default();
         let variable = action.get("Variable").unwrap_or_default();
+        if name == "getvar" && channel.is_empty() && variable.starts_with("DEVICE_STATE(") {
+            // Every station is there and idle.
+            let frame = Frame::response("Success", id)
+                .with("Variable", &variable)
+                .with("Value", "NOT_INUSE");
+            return self.answer(link, &frame);
+        }
         let Some(channel) = self
             .find(&channel)
             .and_then(|key| self.channels.get_mut(&key))

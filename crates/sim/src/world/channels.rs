@@ -111,6 +111,8 @@ pub(super) struct Channel {
     pub(super) talked: bool,
     pub(super) recording: bool,
     pub(super) patience_generation: u64,
+    /// The channel that it listens to.
+    pub(super) spies_on: Option<ChannelKey>,
 }
 
 /// What is known of a channel when it is made.
@@ -279,6 +281,7 @@ impl World {
             talked: false,
             recording: false,
             patience_generation: 0,
+            spies_on: None,
         };
         let frame = Frame::event("Newchannel", "call").channel(&channel);
         self.channels.insert(key, channel);
@@ -431,5 +434,6 @@ impl World {
         if let Role::Dialed(parent) = channel.role {
             self.dialed_leg_gone(parent, key);
         }
+        self.spied_gone(key);
     }
 }

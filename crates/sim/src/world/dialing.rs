@@ -412,6 +412,7 @@ impl World {
         };
         channel.place = origination.place.clone();
         match (role, origination.application) {
+            (_, Some((application, data))) if application == "ChanSpy" => self.spy(key, &data),
             (_, Some((application, data))) => channel.run(&application, &data),
             (Role::Leg, None) => channel.run("Wait", "3600"),
             (_, None) if channel.place.context == "strowger-dialer" => self.begin_customer(key),

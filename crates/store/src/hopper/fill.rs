@@ -54,7 +54,7 @@ impl Choice {
         let row = sqlx::query!(
             r#"SELECT c.dial_order, c.filters, c.filters_version, c.hopper_min, c.mode, c.activity, c.packs, c.schedule,
                       (SELECT coalesce(jsonb_agg(to_jsonb(q) - 'id' - 'campaign_id'), '[]')
-                       FROM quotas q WHERE q.campaign_id = c.id) AS "quotas!",
+                       FROM quotas q WHERE q.campaign_id = c.id AND c.quotas_enabled) AS "quotas!",
                       h.there AS "there!", h.over AS "over!",
                       EXISTS (SELECT 1 FROM contacts w WHERE w.campaign_id = c.id AND w.status = 'waiting'
                                   AND w.next_attempt_at <= $2) AS "is_due!"
@@ -140,6 +140,7 @@ impl Candidate {
             attempts: uint(self.attempts_made),
             list: &self.list_id,
             number_type: self.number_type.as_deref().unwrap_or("other"),
+            number: self.number.as_deref().unwrap_or_default(),
             zones: &self.zones,
             last_disposition: self.last_disposition.as_deref(),
             qualification: self.qualification_id.as_deref(),

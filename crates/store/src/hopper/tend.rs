@@ -55,7 +55,7 @@ impl Store {
         };
         // A lock that is over means nothing; this keeps those that do easy to find.
         sqlx::query!(
-            "UPDATE contacts SET locked_by = NULL, locked_until = NULL WHERE id = ANY(ARRAY(
+            "UPDATE contacts SET locked_by = NULL, locked_until = NULL, locked_at = NULL WHERE id = ANY(ARRAY(
                  SELECT id FROM contacts WHERE campaign_id = $1 AND locked_until <= $2 LIMIT $3 FOR UPDATE SKIP LOCKED))",
             campaign.as_str(),
             utc(now),

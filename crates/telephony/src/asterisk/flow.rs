@@ -8,6 +8,7 @@ use strowger_core::{
     ivr::{
         Effect, Flow, FlowState, Input, Prompt, PromptSource, QueueOutcome, TransferOutcome, step,
     },
+    sound::played_as,
     telephony::{ConnectOutcome, SessionCommand, SessionEvent},
     time::Timestamp,
 };
@@ -121,7 +122,9 @@ async fn say(
 ) -> Result<Option<char>, CommandError> {
     let sound = match prompt.source() {
         None => return Ok(None),
-        Some(PromptSource::Audio(name)) => name.to_owned(),
+        Some(PromptSource::Audio(name)) => {
+            played_as(name, &call.shared.settings.media).into_owned()
+        }
         Some(PromptSource::Text(text)) => match &call.shared.settings.speech {
             Some(speech) => match speech.sound_for(text).await {
                 Ok(sound) => sound,

@@ -5,10 +5,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use strowger_ami::{
     ActionError, Client, Events, Message, Notice,
-    actions::{self, OriginateRequest},
+    actions::{self, Application, OriginateRequest},
 };
 use strowger_core::telephony::{
-    Command, Event, Originate, OriginateFailure, OriginatePurpose, ServerName,
+    Command, Event, Originate, OriginateFailure, OriginatePurpose, ServerName, Supervision,
 };
 use tokio::{
     sync::mpsc,
@@ -261,31 +261,12 @@ async fn place(client: Client, originate: Originate) -> Option<Event> {
         timeout_ms,
         purpose,
     } = originate;
-    let (context, exten, variables) = match purpose {
-        OriginatePurpose::Customer { attempt, amd } => (
-            "strowger-dialer",
-            "s",
-            vec![
-                ("STROWGER_ATTEMPT".to_owned(), attempt.to_string()),
-                (
-                    "STROWGER_AMD".to_owned(),
-                    u8::from(amd.is_some()).to_string(),
-                ),
-                ("STROWGER_AMD_ARGS".to_owned(), amd.unwrap_or_default()),
-            ],
-        ),
-        OriginatePurpose::AgentLeg => ("strowger-agent", "leg", Vec::new()),
-    };
     let request = OriginateRequest {
         channel: endpoint,
         channel_id: channel.to_string(),
-        context: context.to_owned(),
-        exten: exten.to_owned(),
-        priority: 1,
         caller_id,
         timeout_ms,
-        variables,
-        ..OriginateRequest::default()
+        ..destination(purpose)
     };
     let failure = match client
         .send(actions::originate(&request))
@@ -311,4 +292,66 @@ async fn place(client: Client, originate: Originate) -> Option<Event> {
         }
     };
     Some(Event::OriginateFailed { channel, failure })
+}
+
+/// Where the channel goes once it is answered.
+fn destination(purpose: OriginatePurpose) -> OriginateRequest {
+    let place = |context: &str, exten: &str| OriginateRequest {
+        context: context.to_owned(),
+        exten: exten.to_owned(),
+        priority: 1,
+        ..OriginateRequest::default()
+    };
+    match purpose {
+        OriginatePurpose::Customer { attempt, amd } => OriginateRequest {
+            variables: vec![
+                ("STROWGER_ATTEMPT".to_owned(), attempt.to_string()),
+                (
+                    "STROWGER_AMD".to_owned(),
+                    u8::from(amd.is_some()).to_string(),
+                ),
+                ("STROWGER_AMD_ARGS".to_owned(), amd.unwrap_or_default()),
+            ],
+            ..place("strowger-dialer", "s")
+        },
+        OriginatePurpose::AgentLeg => place("strowger-agent", "leg"),
+        OriginatePurpose::Supervision { target, how } => OriginateRequest {
+            application: Some(Application {
+                name: "ChanSpy".to_owned(),
+                data: format!("{target},{}", spy_options(how)),
+            }),
+            ..OriginateRequest::default()
+        },
+    }
+}
+
+/// `q`: no beep. `w`: the spied channel hears the spy; `B`: so does the other side. `u`: the
+/// target is a Uniqueid, exactly that one. `E` and `S`: over with the target, or when it is gone.
+fn spy_options(how: Supervision) -> &'static str {
+    match how {
+        Supervision::Listen => "quES",
+        Supervision::Coach => "qwuES",
+        Supervision::Barge => "qBuES",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strowger_core::telephony::ChannelId;
+
+    use super::*;
+
+    #[test]
+    fn a_supervisor_hears_exactly_the_channel_that_was_asked_for() {
+        for (how, data) in [
+            (Supervision::Listen, "leg_1_2,quES"),
+            (Supervision::Coach, "leg_1_2,qwuES"),
+            (Supervision::Barge, "leg_1_2,qBuES"),
+        ] {
+            let target = ChannelId::from("leg_1_2");
+            let request = destination(OriginatePurpose::Supervision { target, how });
+            let application = request.application.unwrap();
+            assert_eq!((&*application.name, &*application.data), ("ChanSpy", data));
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use strowger_agi::{CommandError, ExecResult, Session};
 use strowger_core::{
     ids::CallId,
+    sound::played_as,
     telephony::{
         Amd, ChannelId, ConnectOutcome, ConnectTarget, Event, ServerName, SessionCommand,
         SessionEvent, SessionId, SessionKind,
@@ -302,6 +303,7 @@ impl Steered {
     /// Plays a sound; one that does not exist is passed over, because a caller must not be
     /// lost for a missing file.
     pub(super) async fn play(&mut self, sound: &str) -> Result<(), CommandError> {
+        let sound = &*played_as(sound, &self.shared.settings.media);
         match self.session.stream_file(sound, "").await {
             Ok(_) => Ok(()),
             Err(error @ CommandError::Refused { .. }) => {

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use strowger_ami::{
     Message,
-    event::{Channel, ChannelState, Event as Ami, EventKind, EventSet, lists::CoreShowChannel},
+    event::{
+        Channel, ChannelState, DialStatus, Event as Ami, EventKind, EventSet,
+        lists::CoreShowChannel,
+    },
 };
 use strowger_core::telephony::{ChannelId, Event, LiveChannel};
 
@@ -33,12 +36,23 @@ pub(super) fn translate(event: &Ami) -> Option<Event> {
                 _ => None,
             }
         }
-        Ami::DialEnd(dial) => dial.dest().map(|dest| Event::DialEnded {
-            channel: id(dest),
-            status: dial
-                .dial_status()
-                .map_or(String::new(), |status| status.as_str().to_owned()),
-        }),
+        Ami::DialEnd(dial) => {
+            let dest = dial.dest()?;
+            let status = dial.dial_status();
+            match dial.source() {
+                // Only the dialplan's Dial has a source: a station that is rung for a customer.
+                Some(customer) if status == Some(DialStatus::Answer) => {
+                    Some(Event::StationAnswered {
+                        customer: id(customer),
+                        station: id(dest),
+                    })
+                }
+                Some(_) | None => Some(Event::DialEnded {
+                    channel: id(dest),
+                    status: status.map_or(String::new(), |status| status.as_str().to_owned()),
+                }),
+            }
+        }
         Ami::OriginateResponse(response) => {
             response.uniqueid().map(|uniqueid| Event::OriginateEnded {
                 channel: ChannelId::from(&*uniqueid),
@@ -102,6 +116,7 @@ impl Overlay {
             | Event::OriginateFailed { .. }
             | Event::OriginateEnded { .. }
             | Event::DialEnded { .. }
+            | Event::StationAnswered { .. }
             | Event::SessionOpened { .. }
             | Event::Session { .. } => {}
         }

@@ -44,6 +44,12 @@ enum Scenario {
         #[arg(long)]
         json: bool,
     },
+    /// An agent and a supervisor at the console.
+    Console {
+        /// Accepted for symmetry; the output is always JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// A campaign during which Asterisk restarts.
     RestartPbx {
         #[command(flatten)]
@@ -166,6 +172,11 @@ async fn run(launch: &Launch, asterisk: &Asterisk, scenario: Scenario) -> anyhow
             print(&report);
             Ok(verdict("inbound", &report))
         }
+        Scenario::Console { json: _ } => {
+            let report = lab::console(launch.clone(), asterisk).await?;
+            print(&report);
+            Ok(verdict("console", &report))
+        }
         Scenario::RestartPbx { dialing } => {
             let report = lab::restart_pbx(launch.clone(), asterisk, dialing.into()).await?;
             print(&report);
@@ -231,6 +242,7 @@ async fn check(launch: &Launch, asterisk: &Asterisk) -> anyhow::Result<bool> {
             .await?,
         ),
         ("inbound", lab::inbound(launch.clone(), asterisk).await?),
+        ("console", lab::console(launch.clone(), asterisk).await?),
         (
             "broadcast",
             lab::broadcast(launch.clone(), asterisk, 12).await?,
@@ -372,6 +384,25 @@ fn verdict(scenario: &str, report: &Value) -> bool {
             must(
                 report["carrier_calls"].as_u64() >= Some(dialed),
                 "the carrier's records do not hold every call",
+            );
+        }
+        "console" => {
+            for figure in [
+                "contacts_differ",
+                "listen",
+                "coach",
+                "barge",
+                "force_pause_reached_agent",
+            ] {
+                must(report[figure] == json!(true), &format!("not {figure}"));
+            }
+            must(
+                report["bridged"].as_u64() >= Some(2),
+                "the agent and the customer are not in a bridge",
+            );
+            must(
+                report["supervisor_lines"] == json!(1),
+                "the supervisor has not exactly one line",
             );
         }
         "inbound" => {

@@ -33,6 +33,35 @@ impl Client {
         Ok(client)
     }
 
+    /// As the console logs in; gives the id of the user as well.
+    pub(super) async fn log_in_at_console(
+        base: &str,
+        login_id: &str,
+        password: &str,
+    ) -> anyhow::Result<(Self, String)> {
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(20))
+            .build()?;
+        let mut client = Self {
+            http,
+            base: base.to_owned(),
+            token: String::new(),
+        };
+        let body = json!({ "loginId": login_id, "password": password });
+        let answer = client.post("/api/auth/login", body).await?;
+        answer["accessToken"]
+            .as_str()
+            .context("the login gave no token")?
+            .clone_into(&mut client.token);
+        let id = answer["user"]["id"].as_str();
+        let id = id.context("the login gave no user")?.to_owned();
+        Ok((client, id))
+    }
+
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.send(Method::GET, path, None).await
     }

@@ -21,7 +21,8 @@ use super::{Asterisk, client::Client};
 /// runs PostgreSQL could not enter.
 const DATA: &str = "/var/tmp/strowger-lab";
 
-const HTTP: &str = "127.0.0.1:3901";
+/// Where the daemon under test serves its API.
+pub(super) const HTTP: &str = "127.0.0.1:3901";
 
 /// Where the daemon under test answers FastAGI.
 pub(super) const AGI: &str = "127.0.0.1:4573";
@@ -217,6 +218,9 @@ transfer_trunk = "carrier"
 command = ["{speak}", "fr"]
 directory = "{spool}/speech"
 seen_as = "{spool}/speech"
+[media]
+directory = "{spool}/media"
+seen_as = "{spool}/media"
 [asterisk.servers.pbx]
 host = "{host}"
 port = {port}

@@ -56,7 +56,8 @@ pub(crate) async fn start(
     Ok(answer(campaign, CampaignState::Running))
 }
 
-async fn begin(app: Shared, store: Store, id: CampaignId) -> Result<Campaign, Problem> {
+/// Starts a campaign; nothing when it runs.
+pub(crate) async fn begin(app: Shared, store: Store, id: CampaignId) -> Result<Campaign, Problem> {
     let campaign = current(&app, &id).await?;
     let live = app.api.hub.campaign(&id);
     if live.is_some_and(|view| view.state == CampaignState::Running) {
@@ -262,7 +263,7 @@ pub(crate) async fn stop(
 
 /// Whatever the live view or the database say: after another daemon was taken over from, they
 /// may differ, and who says stop means both.
-async fn end(app: Shared, store: Store, id: CampaignId) -> Result<Campaign, Problem> {
+pub(crate) async fn end(app: Shared, store: Store, id: CampaignId) -> Result<Campaign, Problem> {
     let campaign = find(&app, &id).await?;
     let told = app.api.exchange.send(Command::Stop(id.clone())).await;
     // Also when the switchboard was not told: it must not dial again after the next start.

@@ -205,7 +205,7 @@ pub(crate) struct NewCampaign {
     boost: f64,
     /// The trunks to dial through, in order of preference, 1 to 10 of one exchange.
     #[schema(value_type = Vec<String>)]
-    pub(super) trunk_ids: Vec<TrunkId>,
+    pub(crate) trunk_ids: Vec<TrunkId>,
     /// The number shown to the person called, as people write it in `default_region`.
     #[serde(default)]
     caller_id: Option<String>,
@@ -280,6 +280,9 @@ pub(crate) struct NewCampaign {
     #[serde(default = "france")]
     #[schema(default = "FR")]
     default_region: String,
+    /// Also without a trunk: it dials as soon as it has one.
+    #[serde(skip)]
+    pub(crate) may_lack_trunks: bool,
 }
 
 const fn one() -> f64 {
@@ -324,7 +327,7 @@ fn france() -> String {
 
 impl NewCampaign {
     /// The campaign, or everything that is wrong with it.
-    pub(super) fn check(
+    pub(crate) fn check(
         self,
         trunks: &[TrunkSettings],
         packs: &Packs,
@@ -369,7 +372,8 @@ impl NewCampaign {
                 )
             });
         let retry = retry_rules(&mut check, self.retry_rules);
-        let trunks = own_trunks(&mut check, &self.trunk_ids, trunks);
+        let least = usize::from(!self.may_lack_trunks);
+        let trunks = own_trunks(&mut check, &self.trunk_ids, trunks, least);
         check.done()?;
         let Some(mode) = mode else {
             return Err(Problem::internal());

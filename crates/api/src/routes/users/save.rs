@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use strowger_core::{
-    ids::{CampaignId, UserId},
+    ids::{CampaignId, UserGroupId, UserId},
     permission::Role,
     switchboard::Command,
 };
@@ -16,6 +16,7 @@ use strowger_store::{
 
 use super::{Becomes, Changes, NewUser, no_such};
 use crate::{
+    changes::{Kind, What},
     exchange::ExchangeError,
     input::Check,
     picture::{self, BadPicture},
@@ -155,6 +156,13 @@ pub(crate) async fn add(
     };
     match app.api.store.add_users(&people, by).await {
         Ok(campaigns) => {
+            if let [person] = people.as_slice() {
+                let id = person.user.id.as_str();
+                app.changes.tell(Kind::User, What::Created, id);
+                tell_groups(app, &[], &person.profile.groups);
+            } else {
+                app.changes.tell(Kind::Users, What::Created, "");
+            }
             tell_campaigns(app, campaigns).await?;
             Ok(ids)
         }
@@ -259,6 +267,10 @@ pub(crate) async fn change_one(
         return Err(above(before.role));
     }
     let change = read_changes(app, &before, changes, is_self).await?;
+    let groups = match &change.groups {
+        Some(_) => groups_of(app, id).await?,
+        None => Vec::new(),
+    };
     let by = By {
         actor: Some(&caller.id),
         now: app.now(),
@@ -272,6 +284,8 @@ pub(crate) async fn change_one(
         UserChanged::Done(done) => {
             app.logins_ended(id, &done.ended, done.cause);
             app.user_changed(id);
+            app.changes.tell(Kind::User, What::Updated, id.as_str());
+            tell_groups(app, &groups, change.groups.as_deref().unwrap_or_default());
             if !done.user.is_active {
                 leave_station(app, id).await;
             }
@@ -360,9 +374,12 @@ pub(crate) async fn delete_one(app: &App, caller: &User, id: &UserId) -> Result<
         actor: Some(&caller.id),
         now: app.now(),
     };
+    let groups = groups_of(app, id).await?;
     match app.api.store.delete_user(id, caller.role, by).await? {
         UserDeleted::Done(campaigns) => {
             app.user_changed(id);
+            app.changes.tell(Kind::User, What::Deleted, id.as_str());
+            tell_groups(app, &groups, &[]);
             tell_campaigns(app, campaigns).await
         }
         UserDeleted::Unknown => Err(no_such(id)),
@@ -400,11 +417,34 @@ pub(crate) async fn save_picture(app: &App, user: &User, url: Option<&str>) -> R
         .store
         .change_user(&user.id, &change, user.role, by)
         .await?;
+    app.changes
+        .tell(Kind::User, What::Updated, user.id.as_str());
     Ok(())
+}
+
+/// The groups that a user is in; none of somebody unknown.
+async fn groups_of(app: &App, id: &UserId) -> Result<Vec<UserGroupId>, Problem> {
+    let person = app.api.store.person(id).await?;
+    Ok(person
+        .map(|person| person.profile.groups)
+        .unwrap_or_default())
+}
+
+/// Says which groups have other members than before, as somebody left or joined them.
+fn tell_groups(app: &App, before: &[UserGroupId], after: &[UserGroupId]) {
+    let left = before.iter().filter(|id| !after.contains(id));
+    let joined = after.iter().filter(|id| !before.contains(id));
+    for id in left.chain(joined) {
+        app.changes.tell(Kind::Group, What::Updated, id.as_str());
+    }
 }
 
 /// Agents who are logged in get the calls of these campaigns from now on, or none any more.
 async fn tell_campaigns(app: &App, campaigns: Vec<CampaignId>) -> Result<(), Problem> {
+    for campaign in &campaigns {
+        app.changes
+            .tell(Kind::Campaign, What::Updated, campaign.as_str());
+    }
     for campaign in campaigns {
         let agents = app.api.store.campaign_agents(&campaign).await?;
         app.api

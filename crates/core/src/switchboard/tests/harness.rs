@@ -348,7 +348,7 @@ impl Lab {
         self.originates()
             .filter_map(|o| match o.purpose {
                 OriginatePurpose::Customer { attempt, .. } => Some(attempt),
-                OriginatePurpose::AgentLeg => None,
+                OriginatePurpose::AgentLeg | OriginatePurpose::Supervision { .. } => None,
             })
             .collect()
     }

@@ -116,17 +116,18 @@ fn object<T: DeserializeOwned>(check: &mut Check, field: &str, value: &Value) ->
     }
 }
 
-/// The trunks of a campaign, of all that there are.
+/// The trunks of a campaign, of all that there are; `least` is how many it must have.
 pub(super) fn own_trunks(
     check: &mut Check,
     ids: &[TrunkId],
     all: &[TrunkSettings],
+    least: usize,
 ) -> Vec<TrunkSettings> {
-    if !(1..=MAX_TRUNKS).contains(&ids.len()) {
+    if !(least..=MAX_TRUNKS).contains(&ids.len()) {
         check.wrong(
             "trunk_ids",
             format!(
-                "a campaign has 1 to {MAX_TRUNKS} trunks, this has {}",
+                "a campaign has {least} to {MAX_TRUNKS} trunks, this has {}",
                 ids.len()
             ),
         );

@@ -1,0 +1,5 @@
+//! The system itself, for super administrators.
+
+mod database;
+mod machine;
+mod settings;
