@@ -10,15 +10,18 @@ use axum::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::{
-    Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    Modify, OpenApi, ToSchema as _,
+    openapi::{
+        Content, Ref, RefOr, ResponseBuilder, Responses,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     console,
     middleware::{deadline, observe, panicked},
-    problem::Problem,
+    problem::{Problem, ProblemBody},
     routes::{
         activity_types, agent_profiles, agents, api_keys, asked, audit, board, callbacks,
         caller_ids, calls, campaigns, cards, consents, contacts, database, desk, dids, dnc, flows,
@@ -299,5 +302,38 @@ pub fn router(state: ApiState) -> Router {
 
 /// The document of all routes.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    all().into_openapi()
+    let mut document = all().into_openapi();
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.patch,
+        ];
+        for operation in operations.into_iter().flatten() {
+            name_problems(&mut operation.responses);
+        }
+    }
+    document
+}
+
+/// Problems have the content type of RFC 9457 wherever they are named, and every route may
+/// answer with those that none names: 401, 403, 413, 415, 422, 429, 503 and so on.
+fn name_problems(responses: &mut Responses) {
+    let problem = Ref::from_schema_name(ProblemBody::name());
+    let any = ResponseBuilder::new()
+        .description("Any other problem")
+        .content("application/json", Content::new(Some(problem)))
+        .build();
+    responses.responses.insert("default".to_owned(), any.into());
+    for (status, response) in &mut responses.responses {
+        let is_problem = status == "default" || status.starts_with(['4', '5']);
+        if let (true, RefOr::T(response)) = (is_problem, response)
+            && let Some(body) = response.content.shift_remove("application/json")
+        {
+            let kind = "application/problem+json".to_owned();
+            response.content.insert(kind, body);
+        }
+    }
 }

@@ -256,7 +256,7 @@ impl From<Fault> for FaultView {
     post, path = "/api/v1/ledger/verify", tag = "compliance", params(VerifyQuery),
     responses(
         (status = 200, description = "Read to its end", body = Data<VerifyView>),
-        (status = 503, description = "It was verified less than a minute ago, or is being verified", body = ProblemBody),
+        (status = 429, description = "It was verified less than a minute ago, or is being verified", body = ProblemBody),
     )
 )]
 pub(crate) async fn verify(
@@ -266,8 +266,7 @@ pub(crate) async fn verify(
 ) -> Result<Json<Data<VerifyView>>, Problem> {
     let campaign = query.campaign_id.filter(|id| !id.is_empty());
     let busy = |seconds| {
-        Problem::unavailable(
-            "busy",
+        Problem::too_many(
             "the ledger is verified at most once a minute: try again later",
             seconds,
         )
