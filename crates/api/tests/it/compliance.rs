@@ -375,7 +375,7 @@ async fn the_ledger_is_verified_at_most_once_a_minute_and_names_what_was_altered
         .await;
     assert_eq!(
         (again.status.as_u16(), &again.body["code"]),
-        (503, &json!("busy"))
+        (429, &json!("too-many-requests"))
     );
     app.pass(60_000);
     sqlx::query("UPDATE ledger SET body = replace(body, '3 of 3', '2 of 3') WHERE seq = 2")
