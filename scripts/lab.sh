@@ -6,6 +6,8 @@
 #   scripts/lab.sh crash [--kills N] [--softly] [...]  the daemon is killed (or restarted)
 #   scripts/lab.sh inbound [--json]             callers down every path of a flow
 #   scripts/lab.sh console [--json]             an agent and a supervisor at the console
+#   scripts/lab.sh broadcast [--contacts N]     a flow is played to a list, without agents
+#   scripts/lab.sh failover [...]               the carrier has no line for a while
 #   scripts/lab.sh restart-pbx [...]            Asterisk restarts in the middle
 #   scripts/lab.sh protocols [--only TEXT]      AMI and AGI, statement by statement
 #   scripts/lab.sh check                        all of it, smaller, with a verdict
@@ -19,7 +21,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib/setup.sh
 
 if (($# == 0)) || [[ $1 == -h || $1 == --help ]]; then
-    sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed -n '2,17s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
     exit 2
 fi
 arguments=()
