@@ -8,7 +8,7 @@ use tokio::{
     io::copy,
     net::{TcpListener, TcpStream},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     bench::{Bench, Call, Link, text, up},
@@ -44,9 +44,10 @@ pub(super) async fn check(bench: &Bench, report: &mut Report) {
 #[derive(Debug)]
 struct Relay {
     port: u16,
-    /// From now on nothing passes back.
     deaf: CancellationToken,
     cut: CancellationToken,
+    /// The ways back that are open.
+    back: TaskTracker,
 }
 
 impl Relay {
@@ -56,9 +57,10 @@ impl Relay {
             port: listener.local_addr()?.port(),
             deaf: CancellationToken::new(),
             cut: CancellationToken::new(),
+            back: TaskTracker::new(),
         };
         let config = bench.account()?;
-        let (deaf, cut) = (relay.deaf.clone(), relay.cut.clone());
+        let (deaf, cut, open) = (relay.deaf.clone(), relay.cut.clone(), relay.back.clone());
         let (relays, stop) = (bench.tracker.clone(), bench.cancel.clone());
         bench.tracker.spawn(async move {
             while let Some(Ok((client, _))) = stop.run_until_cancelled(listener.accept()).await {
@@ -67,7 +69,8 @@ impl Relay {
                 };
                 // What is cut once stays whole afterwards.
                 let lasting = cut.is_cancelled();
-                let (deaf, cut, stop) = (deaf.clone(), cut.clone(), stop.clone());
+                let (deaf, cut, open) = (deaf.clone(), cut.clone(), open.clone());
+                let stop = stop.clone();
                 relays.spawn(async move {
                     let (mut from_client, mut to_client) = client.into_split();
                     let (mut from_server, mut to_server) = server.into_split();
@@ -75,8 +78,8 @@ impl Relay {
                         if lasting {
                             drop(copy(&mut from_server, &mut to_client).await);
                         } else {
-                            deaf.run_until_cancelled(copy(&mut from_server, &mut to_client))
-                                .await;
+                            let copied = copy(&mut from_server, &mut to_client);
+                            open.track_future(deaf.run_until_cancelled(copied)).await;
                             std::future::pending::<()>().await;
                         }
                     };
@@ -90,6 +93,14 @@ impl Relay {
             }
         });
         Ok(relay)
+    }
+
+    /// From the return on nothing passes back. A way back whose task had not
+    /// been woken yet let an answer pass that came after the cancellation.
+    async fn deafen(&self) {
+        self.deaf.cancel();
+        self.back.close();
+        self.back.wait().await;
     }
 
     async fn link(&self, bench: &Bench) -> anyhow::Result<Link> {
@@ -110,7 +121,7 @@ async fn cut(bench: &Bench) -> anyhow::Result<()> {
     let relay = Relay::open(bench).await?;
     let link = relay.link(bench).await?;
     let mark = link.journal.mark();
-    relay.deaf.cancel();
+    relay.deafen().await;
     let request = bench.request("wait");
     let action = actions::originate(&request);
     let (sent, ()) = tokio::join!(link.client.send(action), async {
@@ -154,7 +165,7 @@ async fn silence(bench: &Bench) -> anyhow::Result<()> {
     let relay = Relay::open(bench).await?;
     let link = relay.link(bench).await?;
     let mark = link.journal.mark();
-    relay.deaf.cancel();
+    relay.deafen().await;
     let reason = down(&link, mark).await?;
     ensure!(reason.contains("silent"), "it is {reason}");
     Ok(())
