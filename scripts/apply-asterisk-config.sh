@@ -278,7 +278,7 @@ check_modules() {
     for module in res_agi app_amd app_dial app_echo app_mixmonitor app_chanspy app_playback app_userevent \
         app_stack bridge_simple bridge_softmix chan_pjsip res_pjsip res_pjsip_session res_rtp_asterisk \
         res_pjsip_endpoint_identifier_ip res_musiconhold func_strings func_channel func_cut \
-        res_pjsip_header_funcs; do
+        res_pjsip_header_funcs func_periodic_hook; do
         grep -Eq "^$module\.so .* Running " <<<"$running" || load_module "$module.so" || echo "module $module is not running"
     done
 }

@@ -15,7 +15,7 @@ for option in "$@"; do
         *) options+=("$option") ;;
     esac
 done
-cargo build --quiet --release -p strowger-api --example bench_live >&2
+cargo build --quiet --release --workspace --example bench_live >&2
 ulimit -n "$(ulimit -H -n)"
 program="${CARGO_TARGET_DIR:-target}/release/examples/bench_live"
 if [ "$json" = 1 ]; then

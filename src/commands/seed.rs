@@ -6,7 +6,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use strowger_core::{
     campaign::{
-        CampaignSettings, CampaignState, DialingMode, MachineAction, PacingSettings, TrunkSettings,
+        CampaignSettings, CampaignState, DeskSettings, DialingMode, MachineAction, PacingSettings,
+        TrunkSettings,
     },
     compliance::Activity,
     disposition::Disposition,
@@ -174,6 +175,7 @@ fn campaign(trunk: TrunkSettings) -> Campaign {
             safe_harbour: "vm-goodbye".to_owned(),
             amd: true,
             amd_parameters: serde_json::json!({}),
+            amd_audit_share: 0.0,
             machine_action: MachineAction::HangUp,
             broadcast_flow: None,
             record: false,
@@ -190,6 +192,7 @@ fn campaign(trunk: TrunkSettings) -> Campaign {
             filters: serde_json::json!([]),
             dial_order: DialOrder::NewFirst,
             hopper_min: 50,
+            desk: DeskSettings::default(),
         },
         description: String::new(),
         state: CampaignState::Stopped,

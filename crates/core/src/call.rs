@@ -171,6 +171,8 @@ pub struct Call {
     pub offered_at: Option<Timestamp>,
     /// When an agent was connected.
     pub bridged_at: Option<Timestamp>,
+    /// When the conversation is ended because its campaign lets none last longer.
+    pub talk_until: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// When the conversation ended, if before the call did.
@@ -212,6 +214,7 @@ impl Call {
             waiting_since: None,
             offered_at: None,
             bridged_at: None,
+            talk_until: None,
             ended_at: None,
             unbridged_at: None,
             station: None,
@@ -258,6 +261,13 @@ impl Call {
             | Phase::Message
             | Phase::Ending => false,
         }
+    }
+
+    /// This moment, or the one at which its conversation is ended if that is sooner.
+    pub fn while_it_may_talk(&self, at: Timestamp) -> Timestamp {
+        self.talk_until
+            .filter(|_| self.phase == Phase::Bridged)
+            .map_or(at, |until| until.min(at))
     }
 
     /// It has a flow to run.

@@ -5,9 +5,9 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    amd::AmdParameters,
+    amd::{AmdParameters, is_audited},
     compliance::{Activity, Channel, Duties, Purpose},
-    ids::{CallerIdPoolId, CampaignId, FlowId, TrunkId},
+    ids::{AttemptId, CallerIdPoolId, CampaignId, FlowId, TrunkId},
     lists::order::DialOrder,
     phone::PhoneNumber,
     retry::RetryRules,
@@ -101,6 +101,33 @@ impl Default for PacingSettings {
             window_s: 86_400,
             min_ring_s: 15,
             boost: 1.0,
+        }
+    }
+}
+
+/// How large the share of the calls taken for machines may be that agents hear nevertheless. Most
+/// of these are machines, which cost agents their time.
+pub const AUDIT_SHARES: std::ops::RangeInclusive<f64> = 0.0..=0.2;
+
+/// What is set at the desk of a campaign and the switchboard keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeskSettings {
+    /// It dials for agents by itself only while so many of its agents are logged in at its
+    /// exchange, ready or not.
+    pub min_agents: u32,
+    /// The longest conversation in seconds; 0: no limit.
+    pub max_call_s: u32,
+    /// A conversation that is recorded has a tone in it from time to time.
+    pub recording_beep: bool,
+}
+
+impl Default for DeskSettings {
+    /// One agent is enough, and conversations last as long as they last.
+    fn default() -> Self {
+        Self {
+            min_agents: 1,
+            max_call_s: 0,
+            recording_beep: false,
         }
     }
 }
@@ -226,6 +253,11 @@ pub struct CampaignSettings {
     pub amd: bool,
     /// Parameters of answering machine detection; those absent are Asterisk's.
     pub amd_parameters: serde_json::Value,
+    /// The share of the calls taken for machines that go to agents nevertheless, so that what
+    /// agents say tells how often the detection is wrong: [`AUDIT_SHARES`]. With 0 nobody checks,
+    /// and pacing takes as many of them for people as a sample of
+    /// [`crate::amd::ASSUMED_AUDITS`] leaves possible.
+    pub amd_audit_share: f64,
     /// What to do with machines.
     pub machine_action: MachineAction,
     /// What people hear in a broadcast.
@@ -248,6 +280,8 @@ pub struct CampaignSettings {
     pub dial_order: DialOrder,
     /// Fewest contacts that are chosen ahead of need.
     pub hopper_min: u32,
+    /// What is set at its desk.
+    pub desk: DeskSettings,
 }
 
 impl CampaignSettings {
@@ -264,6 +298,12 @@ impl CampaignSettings {
     /// Whether its calls pass machine detection: whoever listens already needs no machine to.
     pub fn detects(&self) -> bool {
         self.amd && self.mode.dials_by_itself()
+    }
+
+    /// Whether the call of this attempt, taken for a machine's, goes to an agent nevertheless. A
+    /// broadcast has none who could say what they heard.
+    pub fn audits(&self, attempt: AttemptId) -> bool {
+        self.mode != DialingMode::Broadcast && is_audited(attempt, self.amd_audit_share)
     }
 
     /// What it asks the law with.

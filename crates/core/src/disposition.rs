@@ -117,6 +117,8 @@ pub struct Signals {
     pub amd: Option<Amd>,
     /// Why it said so, in the words of the exchange.
     pub amd_cause: Option<String>,
+    /// It was taken for a machine and treated as a person, so that an agent hears what it is.
+    pub audited: bool,
     /// The flow that it was dialed for ran to its end.
     pub served: bool,
     /// We gave up finding an agent in the legal time.
@@ -137,6 +139,13 @@ pub struct Signals {
     pub refused: bool,
     /// It ended while nobody could see it.
     pub unseen_end: bool,
+}
+
+impl Signals {
+    /// It was taken for a machine, and treated as one.
+    pub fn is_machine(&self) -> bool {
+        self.amd == Some(Amd::Machine) && !self.audited
+    }
 }
 
 /// Decides the disposition from all signals.
@@ -179,7 +188,7 @@ pub fn fuse(signals: &Signals) -> Disposition {
 fn fuse_answered(signals: &Signals) -> Disposition {
     if signals.bridged {
         Disposition::AnsweredHuman
-    } else if signals.amd == Some(Amd::Machine) {
+    } else if signals.is_machine() {
         Disposition::AnsweredMachine
     } else if signals.gave_up {
         Disposition::Abandoned

@@ -110,6 +110,13 @@ pub enum WaitsFor {
     Exchange,
     /// Every trunk that it has fails and is being rested.
     Trunks,
+    /// Fewer of its agents are logged in than it needs to dial by itself.
+    Agents {
+        /// How many it needs.
+        needed: u32,
+        /// How many there are, ready or not.
+        logged_in: u32,
+    },
     /// Nothing of its list may be dialed now.
     List {
         /// When it is asked again.

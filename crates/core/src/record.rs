@@ -155,6 +155,8 @@ pub struct AttemptEnd {
     pub amd: Option<Amd>,
     /// Why it said so, in the words of the exchange.
     pub amd_cause: Option<String>,
+    /// It said machine, and the call was treated as a person's to find out.
+    pub amd_audited: bool,
     /// Whether a person for whom an agent was owed got none in time, as pacing counts them;
     /// none when nobody was owed one.
     pub late: Option<bool>,

@@ -25,6 +25,7 @@ mod pacing;
 mod phases;
 mod preview;
 mod shares;
+mod staff;
 mod supervision;
 #[cfg(test)]
 mod tests;
@@ -429,6 +430,7 @@ pub struct Switchboard {
     trunks: BTreeMap<TrunkId, Trunk>,
     agents: BTreeMap<UserId, Agent>,
     sessions_of_agents: HashMap<AgentSessionId, UserId>,
+    staff: staff::Staff,
     calls: HashMap<CallId, Call>,
     by_channel: HashMap<ChannelId, CallId>,
     by_session: HashMap<SessionId, CallId>,
@@ -574,6 +576,7 @@ impl Switchboard {
     /// What follows from any change: waiting calls get agents, campaigns dial.
     fn settle(&mut self, now: Timestamp) {
         self.review_duties(now);
+        self.review_staff();
         self.assign(now);
         self.dial(now);
         self.review_campaigns(now);

@@ -408,8 +408,8 @@ pub enum SessionCommand {
     Connect {
         /// Whom.
         target: ConnectTarget,
-        /// Record to this file, relative to the recordings directory.
-        record: Option<String>,
+        /// Record it.
+        record: Option<Recording>,
     },
     /// Play a sound, then hang up.
     PlayAndHangUp {
@@ -435,6 +435,15 @@ pub enum SessionCommand {
     },
     /// Hang the caller up.
     HangUp,
+}
+
+/// How a conversation is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// To this file, relative to the recordings directory.
+    pub file: String,
+    /// With a tone from time to time.
+    pub beep: bool,
 }
 
 /// Whom to connect a caller to.

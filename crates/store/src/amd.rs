@@ -31,6 +31,9 @@ impl Store {
     /// What agents said of the calls that machine detection looked at, or, when `detected` is
     /// false, of those that it did not: these were all let through.
     ///
+    /// Of the calls taken for machines only the audited ones count as heard: what somebody noted
+    /// later of another one is no fair sample.
+    ///
     /// # Errors
     /// When the database fails, or [`Error::Corrupt`] for a verdict that no version writes.
     pub async fn heard_by_agents(
@@ -40,7 +43,10 @@ impl Store {
         since: Timestamp,
     ) -> Result<Calibration, Error> {
         let rows = sqlx::query!(
-            r#"SELECT coalesce(amd, 'not-sure') AS "amd!", was_machine, count(*) AS "count!" FROM attempts
+            r#"SELECT coalesce(amd, 'not-sure') AS "amd!",
+                    CASE WHEN amd = 'machine' AND NOT amd_audited THEN NULL ELSE was_machine END AS was_machine,
+                    count(*) AS "count!"
+             FROM attempts
              WHERE campaign_id = $1 AND created_at >= $2
                AND CASE WHEN $3 THEN amd IS NOT NULL ELSE amd IS NULL AND was_machine IS NOT NULL END
              GROUP BY 1, 2"#,
@@ -78,7 +84,8 @@ impl Store {
     /// within a period and have ended.
     ///
     /// A call that an agent heard and found a machine is counted nowhere; one of which the agent
-    /// said nothing counts as a person's.
+    /// said nothing counts as a person's. One that was taken for a machine and audited counts as
+    /// served only when the agent found a person: most are machines.
     ///
     /// # Errors
     /// When the database fails.
@@ -89,9 +96,9 @@ impl Store {
     ) -> Result<Counts, Error> {
         let row = sqlx::query!(
             r#"SELECT
-                 count(*) FILTER (WHERE disposition IN ($4, $5) AND was_machine IS NOT TRUE) AS "served!",
+                 count(*) FILTER (WHERE disposition IN ($4, $5) AND NOT coalesce(was_machine, amd_audited)) AS "served!",
                  count(*) FILTER (WHERE disposition = $6) AS "abandoned!",
-                 count(*) FILTER (WHERE disposition = $7 AND was_machine IS NULL) AS "machine_verdicts!"
+                 count(*) FILTER (WHERE disposition = $7) AS "machine_verdicts!"
              FROM attempts WHERE campaign_id = $1 AND created_at >= $2 AND created_at < $3"#,
             campaign.as_str(),
             utc(period.from),

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use serde_json::Value;
 use sqlx::PgConnection;
 use strowger_core::{
-    campaign::{CampaignSettings, CampaignState, MachineAction, PacingSettings, TrunkSettings},
+    campaign::{
+        CampaignSettings, CampaignState, DeskSettings, MachineAction, PacingSettings, TrunkSettings,
+    },
     compliance::Activity,
     ids::{CampaignId, FlowId, UserId},
     retry::RetryRules,
@@ -53,6 +55,7 @@ struct Row {
     safe_harbour: String,
     amd_enabled: bool,
     amd: Value,
+    amd_audit_share: f64,
     machine_message: Option<String>,
     machine_flow_id: Option<String>,
     broadcast_flow_id: Option<String>,
@@ -66,6 +69,9 @@ struct Row {
     dial_order: String,
     hopper_min: i32,
     default_region: String,
+    min_agents: i32,
+    max_call_s: i32,
+    recording_beep: bool,
 }
 
 impl Row {
@@ -102,6 +108,7 @@ impl Row {
                 safe_harbour: self.safe_harbour,
                 amd: self.amd_enabled,
                 amd_parameters: self.amd,
+                amd_audit_share: self.amd_audit_share,
                 machine_action: match (machine_flow, self.machine_message) {
                     (Some(flow), _) => MachineAction::Flow { flow },
                     (None, Some(sound)) => MachineAction::LeaveMessage { sound },
@@ -117,6 +124,11 @@ impl Row {
                 filters: self.filters,
                 dial_order: parse("campaigns.dial_order", &self.dial_order)?,
                 hopper_min: uint(self.hopper_min),
+                desk: DeskSettings {
+                    min_agents: uint(self.min_agents),
+                    max_call_s: uint(self.max_call_s),
+                    recording_beep: self.recording_beep,
+                },
             },
             description: self.description,
             state: parse("campaigns.state", &self.state)?,
@@ -194,8 +206,8 @@ async fn set_trunks(
     Ok(())
 }
 
-/// Writes everything that a campaign is set to. Other filters are a new version of them: what
-/// the earlier ones left out is looked at again.
+/// Writes everything that a campaign is set to but its desk, see [`Store::set_desk`]. Other
+/// filters are a new version of them: what the earlier ones left out is looked at again.
 async fn write_settings(db: &mut PgConnection, campaign: &Campaign) -> Result<(), Error> {
     let s = &campaign.settings;
     let columns = Columns::of(s)?;
@@ -207,7 +219,7 @@ async fn write_settings(db: &mut PgConnection, campaign: &Campaign) -> Result<()
              recording_enabled = $22, wrap_up_s = $23, retry_rules = $24, activity = $25, packs = $26,
              schedule = $27, filters = $28,
              filters_version = filters_version + CASE WHEN filters = $28 THEN 0 ELSE 1 END,
-             dial_order = $29, hopper_min = $30, default_region = $31, updated_at = now()
+             dial_order = $29, hopper_min = $30, default_region = $31, amd_audit_share = $32, updated_at = now()
          WHERE id = $1",
         s.id.as_str(),
         s.name,
@@ -239,7 +251,8 @@ async fn write_settings(db: &mut PgConnection, campaign: &Campaign) -> Result<()
         s.filters,
         s.dial_order.as_str(),
         int(s.hopper_min),
-        campaign.default_region
+        campaign.default_region,
+        s.amd_audit_share
     )
     .execute(&mut *db)
     .await
@@ -251,7 +264,7 @@ async fn write_settings(db: &mut PgConnection, campaign: &Campaign) -> Result<()
 }
 
 impl Store {
-    /// Adds a campaign, stopped.
+    /// Adds a campaign, stopped. Its desk is as the tables have it, see [`Store::set_desk`].
     ///
     /// # Errors
     /// [`Error::Taken`] for its id, [`Error::Missing`] for a trunk, a flow or its caller-id pool.
@@ -284,8 +297,8 @@ impl Store {
         Ok(())
     }
 
-    /// Changes what a campaign is set to, its description and its region. Whether it runs, and
-    /// its runner's epoch, stay.
+    /// Changes what a campaign is set to, its description and its region. Whether it runs, its
+    /// desk and its runner's epoch stay.
     ///
     /// # Errors
     /// [`Error::Missing`] for the campaign, a trunk, a flow or its caller-id pool; nothing is
@@ -357,7 +370,8 @@ impl Store {
                     abandon_window_s, min_ring_s, boost, caller_id, caller_id_pool_id, ring_timeout_s,
                     abandon_after_ms, safe_harbour, amd_enabled, amd, machine_message, machine_flow_id,
                     broadcast_flow_id, recording_enabled, wrap_up_s, retry_rules, activity, packs, schedule,
-                    filters, dial_order, hopper_min, default_region
+                    filters, dial_order, hopper_min, default_region, amd_audit_share, min_agents, max_call_s,
+                    recording_beep
              FROM campaigns WHERE id = coalesce($1, id) AND id > $2 ORDER BY id LIMIT $3",
             only.map(CampaignId::as_str),
             after.map_or("", CampaignId::as_str),

@@ -19,11 +19,11 @@ pub struct Desk {
     pub script: Option<String>,
     /// The qualifications that they choose from; none: the standard ones and every other.
     pub qualification_group: Option<QualificationGroupId>,
-    /// Fewest agents at work before it dials by itself.
+    /// It dials by itself only while so many of its agents are logged in.
     pub min_agents: u32,
-    /// Longest call in seconds; 0: no limit.
+    /// Longest conversation in seconds; 0: no limit.
     pub max_call_s: u32,
-    /// People hear that they are recorded.
+    /// A conversation that is recorded has a tone in it from time to time.
     pub recording_beep: bool,
     /// Its quotas leave contacts out.
     pub quotas_enabled: bool,

@@ -180,7 +180,7 @@ pub(crate) async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Re
     let talked = end.disposition == Disposition::AnsweredHuman;
     let ended = sqlx::query!(
         "UPDATE attempts a SET disposition = $2, cause = $3, sip_code = $4, amd = $5, ended_at = $6, amd_cause = $8,
-             late = coalesce(a.late, $9),
+             late = coalesce(a.late, $9), amd_audited = $10,
              conversation = CASE WHEN a.qualification_id IS NULL THEN $7 ELSE a.conversation END
          WHERE id = $1 AND ended_at IS NULL
          RETURNING number, callback_id, qualification_id, caller_id, campaign_id",
@@ -192,7 +192,8 @@ pub(crate) async fn attempt_ended(db: &mut PgConnection, end: &AttemptEnd) -> Re
         utc(end.at),
         talked,
         end.amd_cause,
-        end.late
+        end.late,
+        end.amd_audited
     )
     .fetch_optional(&mut *db)
     .await?;

@@ -336,8 +336,9 @@ async fn a_number_that_people_stop_answering_gets_a_rest() {
     database.drop_now().await.unwrap();
 }
 
-/// Ended attempts, so many of each: disposition, verdict, what the agent said.
-async fn attempts(store: &Store, kinds: &[(&str, Option<&str>, Option<bool>, usize)]) {
+/// Ended attempts, so many of each: disposition, verdict, whether it was audited, what the agent
+/// said.
+async fn attempts(store: &Store, kinds: &[(&str, Option<&str>, bool, Option<bool>, usize)]) {
     run(
         store,
         "INSERT INTO lists (id, campaign_id, name) VALUES ('l', 'c', 'L')",
@@ -348,18 +349,19 @@ async fn attempts(store: &Store, kinds: &[(&str, Option<&str>, Option<bool>, usi
         "INSERT INTO contacts (id, campaign_id, list_id) VALUES ('k', 'c', 'l')",
     )
     .await;
-    for (disposition, amd, was_machine, times) in kinds {
+    for (disposition, amd, audited, was_machine, times) in kinds {
         for _ in 0..*times {
             sqlx::query(
                 "INSERT INTO attempts (id, campaign_id, contact_id, ordinal, number, trunk_id, server, epoch, disposition,
-                     amd, was_machine, created_at, ended_at)
-                 VALUES ($1, 'c', 'k', 1, '+33142000000', 't', 's', 1, $2, $3, $4, '2026-05-04T10:00:00Z',
+                     amd, was_machine, amd_audited, created_at, ended_at)
+                 VALUES ($1, 'c', 'k', 1, '+33142000000', 't', 's', 1, $2, $3, $4, $5, '2026-05-04T10:00:00Z',
                      '2026-05-04T10:01:00Z')",
             )
             .bind(Uuid::new_v4())
             .bind(disposition)
             .bind(amd)
             .bind(was_machine)
+            .bind(audited)
             .execute(store.pool())
             .await
             .unwrap();
@@ -374,15 +376,20 @@ async fn what_agents_heard_calibrates_the_detection_and_the_abandoned_call_rate(
     attempts(
         store,
         &[
-            ("answered-human", Some("human"), Some(false), 30),
-            ("answered-human", Some("not-sure"), Some(true), 10),
-            ("answered-human", Some("human"), None, 5),
-            ("answered-human", Some("machine"), Some(true), 24),
-            ("answered-human", Some("machine"), Some(false), 1),
-            ("answered-machine", Some("machine"), None, 75),
-            ("answered-hangup", Some("human"), None, 2),
-            ("abandoned", Some("human"), None, 3),
-            ("no-answer", None, None, 50),
+            ("answered-human", Some("human"), false, Some(false), 30),
+            ("answered-human", Some("not-sure"), false, Some(true), 10),
+            ("answered-human", Some("human"), false, None, 5),
+            ("answered-human", Some("machine"), true, Some(true), 24),
+            ("answered-human", Some("machine"), true, Some(false), 1),
+            // The agent said nothing, or nobody was connected.
+            ("answered-human", Some("machine"), true, None, 8),
+            ("answered-hangup", Some("machine"), true, None, 3),
+            ("answered-machine", Some("machine"), false, None, 75),
+            // Noted by somebody who did not hear it.
+            ("answered-machine", Some("machine"), false, Some(false), 5),
+            ("answered-hangup", Some("human"), false, None, 2),
+            ("abandoned", Some("human"), false, None, 3),
+            ("no-answer", None, false, None, 50),
         ],
     )
     .await;
@@ -414,7 +421,7 @@ async fn what_agents_heard_calibrates_the_detection_and_the_abandoned_call_rate(
         Counts {
             served: 30 + 5 + 1 + 2,
             abandoned: 3,
-            machine_verdicts: 75
+            machine_verdicts: 75 + 5
         }
     );
     let before = store

@@ -18,7 +18,8 @@ use sqlx::Row as _;
 use strowger_core::{
     agent::{AgentState, LegMode},
     campaign::{
-        CampaignSettings, CampaignState, DialingMode, MachineAction, PacingSettings, TrunkSettings,
+        CampaignSettings, CampaignState, DeskSettings, DialingMode, MachineAction, PacingSettings,
+        TrunkSettings,
     },
     compliance::{Activity, Packs},
     disposition::Disposition,
@@ -28,7 +29,7 @@ use strowger_core::{
     phone::PhoneNumber,
     record::{AttemptEnd, Write},
     retry::{AfterAttempt, RetryRule, RetryRules},
-    telephony::ServerName,
+    telephony::{Amd, ServerName},
     time::{Timestamp, after},
 };
 use strowger_store::{
@@ -36,6 +37,7 @@ use strowger_store::{
     attempts::ClaimRequest,
     campaigns::Campaign,
     contacts::{Known, NewContact},
+    desk::Desk,
     inbound::Did,
     users::User,
 };
@@ -97,6 +99,7 @@ async fn scene(contacts: usize) -> Scene {
             safe_harbour: "vm-goodbye".to_owned(),
             amd: true,
             amd_parameters: serde_json::json!({"silence_threshold": 256}),
+            amd_audit_share: 0.05,
             broadcast_flow: None,
             machine_action: MachineAction::LeaveMessage {
                 sound: "hello".to_owned(),
@@ -117,6 +120,7 @@ async fn scene(contacts: usize) -> Scene {
             filters: serde_json::json!([{"field": "city", "is": "Lyon"}]),
             dial_order: DialOrder::BestHour,
             hopper_min: 7,
+            desk: DeskSettings::default(),
         },
         description: "d".to_owned(),
         state: CampaignState::Stopped,
@@ -228,6 +232,7 @@ impl Scene {
             sip_code: Some(486),
             amd: None,
             amd_cause: None,
+            amd_audited: false,
             late: None,
             after,
             at: now(),
@@ -301,6 +306,65 @@ async fn a_claim_whose_answer_was_lost_can_be_asked_for() {
     let mut expected = claimed.attempts;
     expected.sort_by_key(|attempt| attempt.attempt);
     assert_eq!(found, expected);
+    scene.database.drop_now().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_audited_verdict_counts_once_the_agent_has_said_what_they_heard() {
+    let scene = scene(1).await;
+    let attempt = scene.claim(1).await.unwrap().attempts.remove(0);
+    let end = AttemptEnd {
+        attempt: attempt.attempt,
+        contact: attempt.contact,
+        disposition: Disposition::AnsweredHuman,
+        cause: Some(16),
+        sip_code: None,
+        amd: Some(Amd::Machine),
+        amd_cause: Some("LONGGREETING-1500-1500".to_owned()),
+        amd_audited: true,
+        late: Some(false),
+        after: AfterAttempt::Called,
+        at: now(),
+    };
+    let store = scene.store();
+    store.apply(&[Write::AttemptEnded(end)]).await.unwrap();
+    let since = Timestamp::UNIX_EPOCH;
+    let heard = store.amd_calibration(&scene.campaign, since).await.unwrap();
+    assert_eq!(heard.estimate().false_positive.n, 0);
+    sqlx::query("UPDATE attempts SET was_machine = false")
+        .execute(store.pool())
+        .await
+        .unwrap();
+    let heard = store.amd_calibration(&scene.campaign, since).await.unwrap();
+    let share = heard.estimate().false_positive;
+    assert_eq!(share.n, 1);
+    assert!(share.lower > 0.0, "a person was found: {share:?}");
+    scene.database.drop_now().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_settings_of_a_campaign_have_what_its_desk_says_and_do_not_change_it() {
+    let scene = scene(0).await;
+    let store = scene.store();
+    let desk = Desk {
+        min_agents: 4,
+        max_call_s: 900,
+        recording_beep: true,
+        console: serde_json::json!({}),
+        ..Desk::default()
+    };
+    store.set_desk(&scene.campaign, &desk, now()).await.unwrap();
+    let expected = DeskSettings {
+        min_agents: 4,
+        max_call_s: 900,
+        recording_beep: true,
+    };
+    let mut campaign = store.campaign(&scene.campaign).await.unwrap().unwrap();
+    assert_eq!(campaign.settings.desk, expected);
+    campaign.settings.desk = DeskSettings::default();
+    store.update_campaign(&campaign).await.unwrap();
+    let campaign = store.campaign(&scene.campaign).await.unwrap().unwrap();
+    assert_eq!(campaign.settings.desk, expected);
     scene.database.drop_now().await.unwrap();
 }
 

@@ -198,6 +198,7 @@ impl Scene {
             sip_code: None,
             amd: None,
             amd_cause: None,
+            amd_audited: false,
             late: None,
             after: then,
             at: self.now,

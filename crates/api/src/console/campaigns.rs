@@ -142,7 +142,10 @@ async fn change(
     }
     let work = campaigns::apply(Arc::clone(&app), caller.store(&app), id.clone(), changes);
     let campaign = app.run(&id, work).await?;
-    finish(&app, &caller, &campaign, body, wanted).await?;
+    let finished = finish(&app, &caller, &campaign, body, wanted).await;
+    // Also when something of it was refused: the rest may be saved.
+    campaigns::tell_again(&app, &id).await?;
+    finished?;
     whole(&app, &id, StatusCode::OK).await
 }
 

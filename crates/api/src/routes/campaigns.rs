@@ -190,14 +190,16 @@ pub(crate) async fn apply(
     let (state, epoch) = (current.state, current.epoch);
     // One that had none may go on without: a console knows of no trunks.
     let may_lack_trunks = current.settings.trunks.is_empty();
+    let desk = current.settings.desk;
     let mut merged = NewCampaign::changed(current.into(), changes)?;
     merged.may_lack_trunks = may_lack_trunks;
     let trunks = all_trunks(&app).await?;
-    let campaign = Campaign {
+    let mut campaign = Campaign {
         state,
         epoch,
         ..merged.check(&trunks, &app.api.packs, || id)?
     };
+    campaign.settings.desk = desk;
     store.update_campaign(&campaign).await?;
     let configure = Command::Configure(Box::new(campaign.settings.clone()));
     app.api.exchange.send(configure).await?;

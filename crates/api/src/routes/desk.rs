@@ -27,11 +27,13 @@ pub(crate) struct DeskBody {
     /// The qualifications that they choose from, beside the standard ones; null: every one.
     #[schema(value_type = Option<String>)]
     pub(crate) qualification_group_id: Option<QualificationGroupId>,
-    /// Fewest agents at work before it dials by itself, 1 to 1,000.
+    /// It dials by itself only while so many of its agents are logged in, 1 to 1,000.
     pub(crate) min_agents: u32,
-    /// Longest call in seconds, at most a day; 0: no limit.
+    /// Longest conversation in seconds, at most a day; 0: no limit. One that goes on keeps the
+    /// limit that it began with.
     pub(crate) max_call_s: u32,
-    /// People hear that they are recorded.
+    /// A conversation that is recorded has a tone in it every 15 seconds. The exchange needs its
+    /// module `func_periodic_hook` for it.
     pub(crate) recording_beep: bool,
     /// Its quotas leave contacts out.
     pub(crate) quotas_enabled: bool,
@@ -88,7 +90,7 @@ impl DeskBody {
 }
 
 /// Stores how agents work at a campaign, and what a console sent that nothing else says; none
-/// keeps what it sent before.
+/// keeps what it sent before. The switchboard has yet to be told what the campaign is set to.
 pub(crate) async fn set(
     app: &App,
     caller: &May<EditCampaigns>,
@@ -154,6 +156,8 @@ pub(crate) async fn show(
 }
 
 /// Set how agents work at a campaign
+///
+/// It takes effect on the next line that is dialed and the next conversation.
 #[utoipa::path(
     put, path = "/api/v1/campaigns/{id}/desk", tag = "campaigns", params(("id" = String, Path)),
     request_body = DeskBody,
@@ -161,6 +165,7 @@ pub(crate) async fn show(
         (status = 200, description = "Set", body = Data<DeskBody>),
         (status = 404, description = "No such campaign", body = ProblemBody),
         (status = 422, description = "Not valid", body = ProblemBody),
+        (status = 503, description = "Set in the database only, as the switchboard is busy or down: say it again", body = ProblemBody),
     )
 )]
 pub(crate) async fn save(
@@ -171,6 +176,7 @@ pub(crate) async fn save(
 ) -> Result<Json<Data<DeskBody>>, Problem> {
     campaigns::find(&app, &id).await?;
     set(&app, &caller, &id, body, None).await?;
+    campaigns::tell_again(&app, &id).await?;
     app.changes.tell(Kind::Campaign, What::Updated, id.as_str());
     Ok(Data::of(app.api.store.desk(&id).await?.into()))
 }

@@ -1,14 +1,18 @@
 //! Campaigns, queues, numbers, calls, and an exchange that is busy.
 
+use axum::http::Method;
 use serde_json::{Value, json};
+use strowger_api::{ApiState, exchange_channel, router};
 use strowger_core::{
     call::{Direction, Phase},
+    campaign::DeskSettings,
     ids::{CallId, CampaignId},
     live::{CallView, Change},
     permission::Role::{Administrator, Agent, Supervisor},
     switchboard::Command,
     time::Timestamp,
 };
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::harness::{TestApp, id};
@@ -197,6 +201,82 @@ async fn an_agent_hangs_up_only_their_own_call() {
     assert_eq!(hang_up(Agent, 2).await, 403);
     assert_eq!(hang_up(Agent, 3).await, 403);
     assert_eq!(hang_up(Supervisor, 1).await, 404);
+}
+
+#[tokio::test]
+async fn the_share_of_audited_machines_is_kept_within_its_bounds() {
+    let app = TestApp::new().await.with_campaign().await;
+    let change = async |share: Value| {
+        let path = "/api/v1/campaigns/cmp_1";
+        let body = json!({"amd_audit_share": share});
+        app.call(Some(Administrator), Method::PATCH, path, Some(body))
+            .await
+    };
+    let shown = app.get(Supervisor, "/api/v1/campaigns/cmp_1").await;
+    assert_eq!(shown.body["data"]["amd_audit_share"], 0.0);
+    let changed = change(json!(0.2)).await;
+    assert_eq!(changed.body["data"]["amd_audit_share"], 0.2);
+    for wrong in [json!(0.201), json!(-0.01)] {
+        let refused = change(wrong).await;
+        assert_eq!(refused.status, 422, "{}", refused.text);
+        assert_eq!(refused.body["errors"][0]["field"], "amd_audit_share");
+    }
+    let shown = app.get(Supervisor, "/api/v1/campaigns/cmp_1").await;
+    assert_eq!(shown.body["data"]["amd_audit_share"], 0.2);
+}
+
+#[tokio::test]
+async fn the_switchboard_hears_what_the_desk_of_a_campaign_says() {
+    let mut app = TestApp::new().await.with_campaign().await;
+    let (exchange, mut requests) = exchange_channel(64);
+    let (told, mut heard) = mpsc::channel(16);
+    app.tasks.spawn(async move {
+        while let Some(request) = requests.recv().await {
+            let _ = told.send(request.command).await;
+            let _ = request.reply.send(Ok(()));
+        }
+    });
+    app.router = router(ApiState {
+        exchange,
+        ..app.state.clone()
+    });
+    let mut last = || {
+        let commands = std::iter::from_fn(|| heard.try_recv().ok());
+        match commands.last() {
+            Some(Command::Configure(campaign)) => campaign.desk,
+            other => panic!("the switchboard was told {other:?}"),
+        }
+    };
+    let desk = json!({"min_agents": 3, "max_call_s": 600, "recording_beep": true});
+    let saved = app
+        .put(Administrator, "/api/v1/campaigns/cmp_1/desk", desk)
+        .await;
+    assert_eq!(saved.status, 200, "{}", saved.text);
+    let mut expected = DeskSettings {
+        min_agents: 3,
+        max_call_s: 600,
+        recording_beep: true,
+    };
+    assert_eq!(last(), expected);
+    // Another change of the campaign leaves its desk as it is.
+    let path = "/api/v1/campaigns/cmp_1";
+    let changes = json!({"wrap_up_s": 5});
+    let changed = app
+        .call(Some(Administrator), Method::PATCH, path, Some(changes))
+        .await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    assert_eq!(last(), expected);
+    let console = json!({"minAgentsBeforeStart": 2, "maxCallDuration": 60, "recordingBeep": false});
+    let changed = app
+        .put(Administrator, "/api/campaigns/cmp_1", console)
+        .await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    expected = DeskSettings {
+        min_agents: 2,
+        max_call_s: 60,
+        recording_beep: false,
+    };
+    assert_eq!(last(), expected);
 }
 
 #[tokio::test]

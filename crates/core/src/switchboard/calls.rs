@@ -4,7 +4,7 @@ use super::{HOLD_MS, Switchboard};
 use crate::{
     call::{Call, Direction, Kind, Phase},
     campaign::{CampaignSettings, DialingMode, MachineAction},
-    ids::CallId,
+    ids::{AttemptId, CallId},
     record::Write,
     telephony::{
         Amd, ChannelId, ChannelOwner, Event, OriginateFailure, ServerName, SessionCommand,
@@ -230,8 +230,8 @@ impl Switchboard {
                 amd_cause,
             } => {
                 let id = CallId::from(attempt);
-                self.note_verdict(id, amd, amd_cause);
-                self.customer_arrived(now, session, id, amd);
+                self.note_verdict(id, attempt, amd, amd_cause);
+                self.customer_arrived(now, session, id);
             }
             SessionKind::Inbound { call, did, caller } => {
                 self.caller_arrived(now, session, server, channel, call, did, caller);
@@ -239,23 +239,29 @@ impl Switchboard {
         }
     }
 
-    fn note_verdict(&mut self, id: CallId, amd: Option<Amd>, cause: Option<String>) {
+    fn note_verdict(
+        &mut self,
+        id: CallId,
+        attempt: AttemptId,
+        amd: Option<Amd>,
+        cause: Option<String>,
+    ) {
+        let audited = amd == Some(Amd::Machine)
+            && self
+                .settings_of(id)
+                .is_some_and(|settings| settings.audits(attempt));
         if let Some(call) = self.calls.get_mut(&id)
             && call.direction() == Direction::Outbound
             && amd.is_some()
         {
             call.signals.amd = amd;
             call.signals.amd_cause = cause;
+            // Whoever was treated as a person stays one when the call is handed over again.
+            call.signals.audited |= audited;
         }
     }
 
-    fn customer_arrived(
-        &mut self,
-        now: Timestamp,
-        session: SessionId,
-        id: CallId,
-        amd: Option<Amd>,
-    ) {
+    fn customer_arrived(&mut self, now: Timestamp, session: SessionId, id: CallId) {
         let known = self
             .calls
             .get(&id)
@@ -269,6 +275,7 @@ impl Switchboard {
             return;
         };
         let gave_up = call.signals.gave_up;
+        let is_machine = call.signals.is_machine();
         let talked = call.bridged_at.is_some();
         self.note_answered(now, id);
         let stopping = self
@@ -286,9 +293,10 @@ impl Switchboard {
             // The daemon was away while the message played: the dialplan brings the call back.
             return self.play_safe_harbour(now, id);
         }
-        match amd {
-            Some(Amd::Machine) => self.machine_answered(now, id, session),
-            Some(Amd::Human | Amd::NotSure) | None => self.person_answered(now, id),
+        if is_machine {
+            self.machine_answered(now, id, session);
+        } else {
+            self.person_answered(now, id);
         }
     }
 
@@ -322,7 +330,7 @@ impl Switchboard {
     }
 
     /// The settings of the campaign of a call.
-    fn settings_of(&self, id: CallId) -> Option<&CampaignSettings> {
+    pub(super) fn settings_of(&self, id: CallId) -> Option<&CampaignSettings> {
         let campaign = self.calls.get(&id)?.campaign()?;
         Some(&self.campaigns.get(campaign)?.settings)
     }

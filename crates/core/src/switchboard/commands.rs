@@ -270,6 +270,7 @@ impl Switchboard {
         work: impl Fn(&mut Login) -> &mut BTreeSet<Id>,
         id: &Id,
     ) {
+        self.staff.changed();
         for (agent_id, agent) in &mut self.agents {
             let work = work(&mut agent.login);
             if agents.contains(agent_id) {
@@ -312,6 +313,7 @@ impl Switchboard {
             .insert(state.login.session, id.clone());
         let initial = state.state.clone();
         self.agents.insert(id.clone(), state);
+        self.staff.changed();
         self.set_agent(now, &id, initial, "log-in");
         if nailed_up {
             self.dial_leg(now, &id);
@@ -390,6 +392,7 @@ impl Switchboard {
         let Some(agent) = self.agents.remove(id) else {
             return;
         };
+        self.staff.changed();
         self.leave_home(now, id);
         self.sessions_of_agents.remove(&agent.login.session);
         if let Some(channel) = agent.leg.channel() {

@@ -8,8 +8,8 @@ use crate::{
     call::{AttemptFacts, Call, Kind, Phase},
     ids::{CallId, CampaignId, QueueId, UserId},
     record::Write,
-    telephony::{ChannelId, ConnectOutcome, ConnectTarget, ServerName, SessionCommand},
-    time::Timestamp,
+    telephony::{ChannelId, ConnectOutcome, ConnectTarget, Recording, ServerName, SessionCommand},
+    time::{Timestamp, after},
 };
 
 /// What an agent serves, and on which exchange.
@@ -145,20 +145,25 @@ impl Switchboard {
         if let Some(call) = self.calls.get_mut(&id) {
             call.agent = Some(agent_id.clone());
             call.offered_at.get_or_insert(now);
-            call.recording.clone_from(&record);
+            call.recording = record.as_ref().map(|recording| recording.file.clone());
         }
         self.set_phase(now, id, Phase::Connecting);
         self.session_command(session, SessionCommand::Connect { target, record });
     }
 
-    pub(super) fn recording_of(&self, id: CallId) -> Option<String> {
-        let wanted = self
-            .calls
-            .get(&id)
-            .and_then(Call::campaign)
-            .and_then(|c| self.campaigns.get(c))
-            .is_some_and(|c| c.settings.record);
-        wanted.then(|| format!("{id}.wav"))
+    /// How the conversation of a call is recorded, if it is.
+    pub(super) fn recording_of(&self, id: CallId) -> Option<Recording> {
+        let settings = self.settings_of(id).filter(|settings| settings.record)?;
+        Some(Recording {
+            file: format!("{id}.wav"),
+            beep: settings.desk.recording_beep,
+        })
+    }
+
+    /// How long the campaign of a call lets a conversation last, in milliseconds.
+    fn longest_talk(&self, id: CallId) -> Option<u64> {
+        let limit_s = self.settings_of(id)?.desk.max_call_s;
+        (limit_s > 0).then(|| u64::from(limit_s) * 1_000)
     }
 
     /// The customer's channel entered a bridge.
@@ -177,11 +182,13 @@ impl Switchboard {
 
     pub(super) fn note_bridged(&mut self, now: Timestamp, id: CallId) {
         let late = self.connected_late(now, id);
+        let longest_ms = self.longest_talk(id);
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         let known = call.bridged_at.is_some();
         let at = *call.bridged_at.get_or_insert(now);
+        call.talk_until = call.talk_until.or(longest_ms.map(|ms| after(at, ms)));
         call.signals.bridged = true;
         call.unbridged_at = None;
         let agent = call.agent.clone();

@@ -257,6 +257,7 @@ impl Switchboard {
         let may = campaign.state == CampaignState::Running
             && !campaign.used_up
             && campaign.claim.is_none()
+            && !self.waits_for_staff(campaign)
             && server.is_some_and(|server| self.server_up(server));
         let hold = server
             .and_then(|server| self.servers.get(server))

@@ -96,6 +96,10 @@ impl Switchboard {
             Phase::Flow if !call.has_flow() && call.session.is_some() => {
                 self.flow_found(now, id, None);
             }
+            Phase::Bridged if call.talk_until.is_some_and(|until| until <= now) => {
+                self.release_agent(now, id, "longest conversation reached");
+                self.hang_up_customer(now, id);
+            }
             Phase::Restored | Phase::Bridged | Phase::Flow => self.look_again(now, id, LOOK_MS),
             Phase::Connecting if self.may_be_talking(now, call) => {
                 self.look_again(now, id, OVERDUE_MS);
@@ -122,8 +126,9 @@ impl Switchboard {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
+        let again = call.while_it_may_talk(after(now, later_ms));
         self.sync(now, call.server.clone());
-        self.arm_call(id, after(now, later_ms));
+        self.arm_call(id, again);
     }
 
     /// Writes what became of a call and forgets it.
@@ -177,6 +182,7 @@ impl Switchboard {
                 sip_code: call.signals.sip_code,
                 amd: call.signals.amd,
                 amd_cause: call.signals.amd_cause.clone(),
+                amd_audited: call.signals.audited,
                 late: self.owed_late(&call, disposition),
                 after: after_attempt,
                 at: ended_at,

@@ -51,7 +51,11 @@ impl Switchboard {
     /// Whoever dials asks for contacts and learns when there are none any more. With nobody
     /// there to dial for, the list is looked at instead.
     fn look_at_list(&mut self, id: &CampaignId) {
-        let nobody = self.agents_of(id).is_empty();
+        let too_few = self
+            .campaigns
+            .get(id)
+            .is_some_and(|campaign| self.waits_for_staff(campaign));
+        let nobody = too_few || self.agents_of(id).is_empty();
         let Some(campaign) = self.campaigns.get_mut(id) else {
             return;
         };

@@ -127,6 +127,7 @@ impl Switchboard {
         let (legs, nailed_up) = (agent.legs_dialed, agent.login.leg_mode == LegMode::NailedUp);
         self.sessions_of_agents.insert(session, id.clone());
         self.agents.insert(id.clone(), agent);
+        self.staff.changed();
         self.set_agent(now, &id, state, "restart");
         if nailed_up && !gone {
             self.arm(after(now, 60_000), Timer::Leg(session, legs));
@@ -162,7 +163,7 @@ impl Switchboard {
         // Asterisk went on recording while nobody looked.
         let recording = self.recording_of(id);
         if let Some(call) = self.calls.get_mut(&id) {
-            call.recording = recording;
+            call.recording = recording.map(|recording| recording.file);
         }
         self.set_phase(now, id, Phase::Restored);
     }

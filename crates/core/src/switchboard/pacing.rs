@@ -20,7 +20,6 @@ use crate::{
     disposition::Disposition,
     ids::{CallId, CampaignId, UserId},
     pacing::{Action, AnsweredBy, Config, Event, LineEnd, Pacer, Past},
-    telephony::Amd,
     time::{Timestamp, after, before, millis_between},
 };
 
@@ -237,9 +236,7 @@ impl Switchboard {
             // From here on the agent is theirs: connecting takes a moment, not a decision.
             (Phase::Connecting, Some(agent)) => Event::Connected(id, agent.clone()),
             (Phase::Message, _) if call.signals.gave_up => Event::Abandoned(id),
-            (Phase::Flow | Phase::Message | Phase::Ending, _)
-                if call.signals.amd == Some(Amd::Machine) =>
-            {
+            (Phase::Flow | Phase::Message | Phase::Ending, _) if call.signals.is_machine() => {
                 Event::Answered(id, AnsweredBy::Machine)
             }
             (
@@ -544,7 +541,7 @@ impl Switchboard {
     /// was owed one. As the pacer of the campaign counts them, which counts who hung up before
     /// an agent came.
     pub(super) fn owed_late(&self, call: &Call, disposition: Disposition) -> Option<bool> {
-        if !call.signals.answered || call.signals.amd == Some(Amd::Machine) {
+        if !call.signals.answered || call.signals.is_machine() {
             return None;
         }
         if let Some(at) = call.bridged_at {
@@ -577,7 +574,7 @@ impl Switchboard {
         let sharing: BTreeSet<(u8, CampaignId)> = self
             .campaigns
             .values()
-            .filter(|c| uses_agents(c, now))
+            .filter(|c| uses_agents(c, now) && !self.waits_for_staff(c))
             .map(|c| (c.settings.priority, c.settings.id.clone()))
             .collect();
         if sharing != self.pacers.sharing {
@@ -628,6 +625,7 @@ impl Switchboard {
             return false;
         };
         uses_agents(campaign, now)
+            && !self.waits_for_staff(campaign)
             && agent.login.campaigns.contains(&campaign.settings.id)
             && campaign
                 .settings

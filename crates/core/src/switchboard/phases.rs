@@ -60,7 +60,8 @@ impl Switchboard {
         let millis = match call.phase {
             // A caller whose flow is still being looked up hears nothing.
             Phase::Flow if !call.has_flow() => HAND_OVER_MS,
-            Phase::Restored | Phase::Flow | Phase::Bridged => LOOK_MS,
+            Phase::Restored | Phase::Flow => LOOK_MS,
+            Phase::Bridged => return call.while_it_may_talk(after(now, LOOK_MS)),
             Phase::Dialing | Phase::Ringing => {
                 SET_UP_MS + campaign.map_or(60_000, |c| u64::from(c.ring_timeout_s) * 1_000)
             }

@@ -1,7 +1,9 @@
 //! The switchboard as those who work with it see it: what happens, and what it does.
 
 mod agents;
+mod audit;
 mod campaigns;
+mod desk;
 mod fixtures;
 mod harness;
 mod inbound;

@@ -246,6 +246,9 @@ impl Switchboard {
         if settings.trunks.iter().all(at_fault) {
             return Some(WaitsFor::Trunks);
         }
+        if let Some(agents) = self.staff_awaited(settings) {
+            return Some(agents);
+        }
         match campaign.idle_until {
             Some(until) if until > now => Some(WaitsFor::List { until }),
             Some(_) | None => None,

@@ -43,6 +43,7 @@ fn ended(new: &NewAttempt, seconds: u64, how: Disposition, late: Option<bool>) -
         sip_code: None,
         amd: (how == Disposition::AnsweredMachine).then_some(Amd::Machine),
         amd_cause: None,
+        amd_audited: false,
         late,
         after: AfterAttempt::Called,
         at: at(seconds),

@@ -271,7 +271,7 @@ async fn wait_in_queue(
         match call.next_command().await {
             Some(SessionCommand::Connect { target, record }) => {
                 call.session.set_music(false, None).await?;
-                call.connect(&target, record.as_deref()).await?;
+                call.connect(&target, record.as_ref()).await?;
                 call.session.set_music(true, music.as_deref()).await?;
             }
             Some(SessionCommand::LeaveQueue { outcome }) => {

@@ -7,8 +7,8 @@ use strowger_core::{
     ids::CallId,
     sound::played_as,
     telephony::{
-        Amd, ChannelId, ConnectOutcome, ConnectTarget, Event, ServerName, SessionCommand,
-        SessionEvent, SessionId, SessionKind,
+        Amd, ChannelId, ConnectOutcome, ConnectTarget, Event, Recording, ServerName,
+        SessionCommand, SessionEvent, SessionId, SessionKind,
     },
 };
 use tokio::sync::mpsc;
@@ -162,6 +162,12 @@ fn server_of(named: Option<&str>, shared: &Shared) -> Option<ServerName> {
     server.map(|server| server.name.clone())
 }
 
+/// The options of `MixMonitor`: `b` records only while two talk; `B` has both hear a tone every
+/// so many seconds, of the module `func_periodic_hook`. They are the same in Asterisk 16 and 22.
+const fn options(recording: &Recording) -> &'static str {
+    if recording.beep { "bB(15)" } else { "b" }
+}
+
 impl Steered {
     async fn run(mut self) {
         loop {
@@ -170,7 +176,7 @@ impl Steered {
             };
             let result = match command {
                 SessionCommand::Connect { target, record } => {
-                    self.connect(&target, record.as_deref()).await
+                    self.connect(&target, record.as_ref()).await
                 }
                 SessionCommand::PlayAndHangUp { sound } => self.play_and_hang_up(&sound).await,
                 SessionCommand::LeaveMessage { sound } => self.leave_message(&sound).await,
@@ -211,16 +217,16 @@ impl Steered {
     pub(super) async fn connect(
         &mut self,
         target: &ConnectTarget,
-        record: Option<&str>,
+        record: Option<&Recording>,
     ) -> Result<(), CommandError> {
         // Once for a call: a second agent, after the first one's phone was not answered, must
         // not start a second recording into the same file.
-        if let Some(file) = record.filter(|_| !self.recording) {
-            let path = format!("{}/{file}", self.shared.settings.recordings);
+        if let Some(recording) = record.filter(|_| !self.recording) {
+            let path = format!("{}/{}", self.shared.settings.recordings, recording.file);
             // A recording that cannot be made must not cost the conversation.
             match self
                 .session
-                .exec_within("MixMonitor", &[&path, "b"], Some(QUICK))
+                .exec_within("MixMonitor", &[&path, options(recording)], Some(QUICK))
                 .await
             {
                 Ok(ExecResult::Returned(0)) => self.recording = true,
@@ -311,6 +317,22 @@ impl Steered {
                 Ok(())
             }
             Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_has_a_tone_when_it_is_wanted() {
+        for (beep, expected) in [(false, "b"), (true, "bB(15)")] {
+            let recording = Recording {
+                file: "a.wav".to_owned(),
+                beep,
+            };
+            assert_eq!(options(&recording), expected);
         }
     }
 }

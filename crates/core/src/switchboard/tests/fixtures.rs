@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use crate::{
     agent::{LegMode, Login},
-    campaign::{CampaignSettings, DialingMode, MachineAction, PacingSettings, TrunkSettings},
+    campaign::{
+        CampaignSettings, DeskSettings, DialingMode, MachineAction, PacingSettings, TrunkSettings,
+    },
     compliance::Activity,
     disposition::Disposition,
     ids::{AgentSessionId, AttemptId, CampaignId, ContactId, FlowId, QueueId, TrunkId, UserId},
@@ -70,6 +72,7 @@ pub(super) fn settings(name: &str) -> CampaignSettings {
         safe_harbour: "sorry".to_owned(),
         amd: false,
         amd_parameters: serde_json::json!({}),
+        amd_audit_share: 0.0,
         machine_action: MachineAction::HangUp,
         broadcast_flow: None,
         record: false,
@@ -88,6 +91,7 @@ pub(super) fn settings(name: &str) -> CampaignSettings {
         filters: serde_json::json!([]),
         dial_order: DialOrder::NewFirst,
         hopper_min: 50,
+        desk: DeskSettings::default(),
     }
 }
 
@@ -176,6 +180,12 @@ pub(super) fn varied(name: &str, power: bool) -> CampaignSettings {
         },
         ratio: 1.7,
         amd: power,
+        amd_audit_share: if power { 0.5 } else { 0.0 },
+        desk: DeskSettings {
+            min_agents: if power { 2 } else { 1 },
+            max_call_s: if power { 90 } else { 0 },
+            recording_beep: power,
+        },
         machine_action: if power {
             MachineAction::LeaveMessage {
                 sound: "call-back".to_owned(),

@@ -199,6 +199,38 @@ fn a_machine_counts_as_an_abandoned_person_as_often_as_detection_may_be_wrong() 
     assert_eq!(asked(&lab), 2, "agents go on saying what they hear");
 }
 
+#[test]
+fn an_audited_machine_counts_as_the_person_that_it_may_be() {
+    let auditing = CampaignSettings {
+        amd: true,
+        amd_audit_share: 1.0,
+        ..predictive(CAMPAIGN)
+    };
+    for (agent_comes, late) in [(true, 0.0), (false, 1.0)] {
+        let mut lab = Lab::dialing(auditing.clone(), 10);
+        lab.nailed_up("alice");
+        lab.pass(1_000);
+        let line = lab.dialed()[0];
+        let channel = crate::telephony::ChannelId::for_attempt(line);
+        if !agent_comes {
+            lab.command(Command::Pause {
+                agent: user("alice"),
+                reason: "lunch".to_owned(),
+            });
+        }
+        lab.answers(line, Some(Amd::Machine));
+        if agent_comes {
+            lab.bridges(&channel);
+        }
+        lab.pass(3_000);
+        assert_eq!(counted(&lab), (1.0, late));
+        lab.hangs_up(&channel, 16);
+        lab.pass(1_000);
+        assert_eq!(counted(&lab), (1.0, late));
+        assert_eq!(written(&lab), (1.0, late));
+    }
+}
+
 // === The law ===
 
 /// A campaign that keeps to packs, in a switchboard that has those built in.

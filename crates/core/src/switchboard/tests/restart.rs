@@ -4,7 +4,7 @@ use super::harness::*;
 use crate::{
     agent::{AgentState, LegMode},
     call::{AttemptFacts, InboundFacts, Kind, Phase},
-    campaign::{CampaignSettings, CampaignState},
+    campaign::{CampaignSettings, CampaignState, DeskSettings},
     disposition::Disposition,
     ids::{AttemptId, CallId, ContactId, UserId},
     record::Write,
@@ -373,6 +373,28 @@ fn a_conversation_that_was_recorded_keeps_its_recording() {
     let mut lab = restarted_with(recorded, restored);
     lab.snapshot(&[]);
     assert_eq!(lab.records()[0].recording, file);
+}
+
+#[test]
+fn a_conversation_lasts_no_longer_for_a_restart_in_its_middle() {
+    let limited = CampaignSettings {
+        desk: DeskSettings {
+            max_call_s: 120,
+            ..DeskSettings::default()
+        },
+        ..settings(CAMPAIGN)
+    };
+    let restored = Restored {
+        calls: vec![outbound(true, Some("zoe"))],
+        ..Restored::default()
+    };
+    let mut lab = restarted_with(limited, restored);
+    lab.snapshot(&[live(&customer(), true, Some("b"))]);
+    // It was connected at 6 s.
+    lab.pass(crate::time::millis_between(lab.now, at(126)) - 1);
+    assert_eq!(lab.hung_up(&customer()), 0);
+    lab.pass(1);
+    assert_eq!(lab.hung_up(&customer()), 1);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use strowger_core::{
     amd::AmdParameters,
-    campaign::{BOOSTS, MAX_TRUNKS, TrunkSettings},
+    campaign::{AUDIT_SHARES, BOOSTS, MAX_TRUNKS, TrunkSettings},
     compliance::{OwnRules, PackId, Packs},
     disposition::Disposition,
     ids::TrunkId,
@@ -67,6 +67,7 @@ impl NewCampaign {
                 );
             }
         }
+        check.range("amd_audit_share", &self.amd_audit_share, &AUDIT_SHARES);
         let amd = object::<AmdParameters>(check, "amd", &self.amd);
         for error in amd.iter().filter_map(|amd| amd.check().err()).flatten() {
             check.wrong(&format!("amd.{}", error.field()), error.to_string());
@@ -238,7 +239,7 @@ mod tests {
         let wrong = fields(json!({
             "name": "", "mode": "guessing", "ratio": 0.5, "priority": 11, "max_lines": 0, "trunk_ids": ["trk_1"],
             "abandon_limit": 0.6, "abandon_window_s": 60, "min_ring_s": 30, "boost": 9.0, "machine_flow_id": "flw_1",
-            "amd": {"greeting_ms": 1, "maximum_words": 0}, "packs": ["us tcpa"], "hopper_min": 0,
+            "amd": {"greeting_ms": 1, "maximum_words": 0}, "amd_audit_share": 0.21, "packs": ["us tcpa"], "hopper_min": 0,
             "schedule": {"time_zone": "Mars/Olympus", "closed_on": ["XX"]},
             "filters": [{"action": "include", "field": "shoe_size", "operator": "exists"}],
             "caller_id": "CALL ME", "ring_timeout_s": 4, "abandon_after_ms": 60_001, "safe_harbour": "a&b",
@@ -265,6 +266,7 @@ mod tests {
                 "machine_message",
                 "machine_flow_id",
                 "machine_flow_id",
+                "amd_audit_share",
                 "amd.greeting_ms",
                 "amd.maximum_words",
                 "packs[0]",
