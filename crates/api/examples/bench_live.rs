@@ -41,7 +41,10 @@ use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::mpsc,
 };
-use tokio_tungstenite::{connect_async, tungstenite::Message};
+use tokio_tungstenite::{
+    connect_async_with_config,
+    tungstenite::{Message, protocol::WebSocketConfig},
+};
 use uuid::Uuid;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -195,7 +198,9 @@ async fn main() -> Result<(), Failure> {
     let _deaf = deaf(address, &token).await?;
     let url = format!("ws://{address}/api/?token={token}");
     for _ in 1..options.sockets {
-        let (mut socket, _) = connect_async(&url).await?;
+        // As small as the server's: the consoles share the machine with it.
+        let config = WebSocketConfig::default().read_buffer_size(4_096);
+        let (mut socket, _) = connect_async_with_config(&url, Some(config), true).await?;
         let (published, received, delays) = (
             Arc::clone(&published),
             Arc::clone(&received),

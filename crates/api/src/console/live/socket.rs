@@ -26,6 +26,7 @@ use crate::{
     guard::{Access, Denied, authenticate, bearer},
     input::Query,
     problem::Problem,
+    routes::stream::READ_BUFFER,
     state::{SessionEnded, Shared},
 };
 
@@ -92,6 +93,7 @@ pub(crate) async fn connect(
     });
     let until = Instant::now() + Duration::from_secs(seconds);
     let upgrade = upgrade
+        .read_buffer_size(READ_BUFFER)
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(move |mut socket| async move {
