@@ -354,6 +354,10 @@ fn verdict(scenario: &str, report: &Value) -> bool {
                 "nobody heard the flow",
             );
             must(
+                report["heard_least_ms"].as_i64() >= report["sounds_ms"].as_i64(),
+                "an uploaded sound was not played to its end",
+            );
+            must(
                 report["call_records"] == report["attempts"],
                 "not every attempt has a call record",
             );

@@ -8,15 +8,16 @@ use tokio::time::Instant;
 
 use super::{
     Asterisk, Daemon, Launch,
+    client::Client,
     dialing::{Dialing, Floor, dispositions, list},
     inbound::{connection, flow, node},
 };
 
-/// A sound that is shorter than what the carrier's people listen to.
-const NEWS: &str = "vm-goodbye";
+/// How long each of the sounds is. Both are over before the carrier's people hang up.
+const SOUND_S: u32 = 2;
 
-/// Plays a flow to a list without agents; whoever hears it to its end was reached, and machines
-/// hear nothing.
+/// Plays a flow of sounds that were uploaded to a list without agents; whoever hears it to its end
+/// was reached, and machines hear nothing.
 ///
 /// # Errors
 /// When the lab or the daemon fails.
@@ -54,7 +55,12 @@ pub async fn broadcast(
         "dispositions": dispositions,
         "mismatches": mismatches.len(),
         "mismatched": mismatches,
-        "heard_to_the_end": count("SELECT count(*) FROM call_records WHERE flow_path = '{start,news,end}'").await?,
+        "heard_to_the_end": count("SELECT count(*) FROM call_records WHERE flow_path = '{start,narrow,wide,end}'").await?,
+        "heard_least_ms": count(
+            "SELECT coalesce(min(extract(epoch FROM ended_at - answered_at) * 1000), 0)::bigint FROM call_records
+             WHERE flow_path = '{start,narrow,wide,end}'"
+        ).await?,
+        "sounds_ms": 2 * SOUND_S * 1_000,
         "call_records": count("SELECT count(*) FROM call_records WHERE ended_at IS NOT NULL").await?,
         "agents_stuck": leftovers.agents_stuck,
         "orphan_channels": leftovers.orphan_channels,
@@ -71,10 +77,15 @@ async fn open(daemon: &Daemon, dialing: &Dialing) -> anyhow::Result<Floor> {
     let graph = json!({
         "nodes": [
             node("start", "start", json!({})),
-            node("news", "media", json!({ "audio": NEWS })),
+            node("narrow", "media", json!({ "audio": uploaded(&admin, 8_000).await? })),
+            node("wide", "media", json!({ "audio": uploaded(&admin, 16_000).await? })),
             node("end", "hangup", json!({})),
         ],
-        "connections": [connection("start", "out", "news"), connection("news", "out", "end")],
+        "connections": [
+            connection("start", "out", "narrow"),
+            connection("narrow", "out", "wide"),
+            connection("wide", "out", "end"),
+        ],
     });
     flow(&admin, "news", &graph).await?;
     let campaign = json!({
@@ -96,4 +107,38 @@ async fn open(daemon: &Daemon, dialing: &Dialing) -> anyhow::Result<Floor> {
         agents: Vec::new(),
         campaign,
     })
+}
+
+/// Puts a sound of so many samples a second into the library; gives its id.
+async fn uploaded(admin: &Client, hertz: u32) -> anyhow::Result<String> {
+    let path = format!("/api/v1/media-files?name=News+at+{hertz}+Hz");
+    let file = admin.wav(&path, tone(hertz)).await?;
+    Ok(file["id"]
+        .as_str()
+        .context("the sound has no id")?
+        .to_owned())
+}
+
+/// A tone of 400 Hz, as PCM of 16 bits on one channel.
+fn tone(hertz: u32) -> Vec<u8> {
+    let samples = hertz * SOUND_S;
+    let bytes = samples * 2;
+    let mut wav = Vec::new();
+    wav.extend(b"RIFF");
+    wav.extend((36 + bytes).to_le_bytes());
+    wav.extend(b"WAVEfmt ");
+    wav.extend(16_u32.to_le_bytes());
+    // PCM, one channel.
+    wav.extend([1, 0, 1, 0]);
+    wav.extend(hertz.to_le_bytes());
+    wav.extend((hertz * 2).to_le_bytes());
+    // Two bytes for a sample of 16 bits.
+    wav.extend([2, 0, 16, 0]);
+    wav.extend(b"data");
+    wav.extend(bytes.to_le_bytes());
+    for sample in 0..samples {
+        let high = (sample * 800 / hertz) % 2 == 0;
+        wav.extend(if high { 4_000_i16 } else { -4_000 }.to_le_bytes());
+    }
+    wav
 }

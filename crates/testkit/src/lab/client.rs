@@ -80,12 +80,21 @@ impl Client {
 
     /// Sends a CSV file.
     pub(super) async fn csv(&self, path: &str, csv: String) -> anyhow::Result<Value> {
+        self.upload(path, "text/csv", csv.into_bytes()).await
+    }
+
+    /// Sends a WAV file.
+    pub(super) async fn wav(&self, path: &str, wav: Vec<u8>) -> anyhow::Result<Value> {
+        self.upload(path, "audio/wav", wav).await
+    }
+
+    async fn upload(&self, path: &str, kind: &str, body: Vec<u8>) -> anyhow::Result<Value> {
         let request = self
             .http
             .post(self.url(path))
             .bearer_auth(&self.token)
-            .header("content-type", "text/csv")
-            .body(csv);
+            .header("content-type", kind)
+            .body(body);
         read(Method::POST, path, request.send().await?).await
     }
 
