@@ -1,9 +1,10 @@
 //! A database, a switchboard and a router for each test.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
@@ -47,7 +48,44 @@ pub(crate) struct TestApp {
     passed_ms: Arc<AtomicI64>,
     pub(crate) tasks: JoinSet<()>,
     pub(crate) database: TestDatabase,
+    /// Passwords and secrets that were sent: none of them may come back.
+    sent_secrets: Mutex<BTreeSet<String>>,
     _files: Files,
+}
+
+/// What is in no answer: hashes of passwords and private keys, in the forms that there are.
+const NEVER: &[&str] = &[
+    "not a hash",
+    "$argon2",
+    "$2a$",
+    "$2b$",
+    "$2y$",
+    "-----BEGIN",
+    SECRET,
+];
+
+/// The passwords and secrets in what is sent. Short ones are in other words by chance.
+fn secrets_in(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let name = name.to_ascii_lowercase();
+                let is_secret = name.contains("password") || name.contains("secret");
+                match value {
+                    Value::String(text) if is_secret && text.len() >= 6 => {
+                        found.insert(text.clone());
+                    }
+                    other => secrets_in(other, found),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                secrets_in(item, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Where the sounds of a test are; gone when it is over.
@@ -174,6 +212,7 @@ impl TestApp {
             passed_ms,
             tasks,
             database,
+            sent_secrets: Mutex::default(),
             _files: files,
         };
         for role in Role::ALL {
@@ -254,14 +293,23 @@ impl TestApp {
             .uri(path)
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(header::CONTENT_TYPE, "application/json");
-        let body = body.map_or_else(Body::empty, |json| Body::from(json.to_string()));
+        let body = body.map_or_else(Body::empty, |json| {
+            secrets_in(&json, &mut self.sent_secrets.lock().unwrap());
+            Body::from(json.to_string())
+        });
         self.send(request.body(body).unwrap()).await
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let asked = format!("{} {}", request.method(), request.uri().path());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(to_bytes(body, 10_000_000).await.unwrap().to_vec()).unwrap();
+        let sent = self.sent_secrets.lock().unwrap();
+        for secret in NEVER.iter().copied().chain(sent.iter().map(String::as_str)) {
+            assert!(!text.contains(secret), "{asked} shows {secret:?}: {text}");
+        }
+        drop(sent);
         Answer {
             status: parts.status,
             headers: parts.headers,
@@ -286,6 +334,7 @@ impl TestApp {
         }
         let body = match body {
             Some(json) => {
+                secrets_in(&json, &mut self.sent_secrets.lock().unwrap());
                 request = request.header(header::CONTENT_TYPE, "application/json");
                 Body::from(json.to_string())
             }

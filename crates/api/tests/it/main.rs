@@ -23,6 +23,7 @@ mod login;
 mod media;
 mod roles;
 mod runs;
+mod secrets;
 mod stream;
 mod system;
 mod trunks;
