@@ -9,6 +9,7 @@ mod agent_profiles;
 mod appearance;
 mod application_data;
 mod auth;
+mod backups;
 mod campaign_view;
 mod campaigns;
 mod contacts;
@@ -96,6 +97,7 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/api/", get(live::connect))
         .merge(supervisor::router())
         .merge(system::router())
+        .merge(backups::router())
         .layer(DefaultBodyLimit::max(BODY))
         .merge(appearance::router())
         .layer(from_fn(deadline))

@@ -23,7 +23,7 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::{Problem, ProblemBody},
     routes::{
-        activity_types, agent_profiles, agents, api_keys, asked, audit, board, callbacks,
+        activity_types, agent_profiles, agents, api_keys, asked, audit, backups, board, callbacks,
         caller_ids, calls, campaigns, cards, consents, contacts, database, desk, dids, dnc, flows,
         handling, health, ledger, lists, locks, login, media_files, opt_outs, password, planning,
         qualifications, queues, recordings, scripts, settings, sites, stream, supervision, system,
@@ -130,6 +130,10 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(database::query))
         .routes(routes!(settings::modules, settings::set_modules))
         .routes(routes!(settings::connections, settings::set_connections))
+        .routes(routes!(backups::list, backups::make))
+        .routes(routes!(backups::delete))
+        .routes(routes!(backups::content))
+        .routes(routes!(backups::schedule, backups::set_schedule))
         .routes(routes!(settings::mail::show, settings::mail::save))
         .routes(routes!(settings::mail::test))
         .routes(routes!(sites::list, sites::create))

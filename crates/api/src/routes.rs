@@ -6,6 +6,7 @@ pub(crate) mod agents;
 pub(crate) mod api_keys;
 pub(crate) mod asked;
 pub(crate) mod audit;
+pub(crate) mod backups;
 pub(crate) mod board;
 pub(crate) mod callbacks;
 pub(crate) mod caller_ids;

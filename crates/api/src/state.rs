@@ -19,7 +19,7 @@ use strowger_core::{
     time::Timestamp,
 };
 use strowger_realtime::Hub;
-use strowger_store::{Store, login_sessions::LoginEnd, reader::Reader};
+use strowger_store::{Store, backups::keeper::Keeper, login_sessions::LoginEnd, reader::Reader};
 use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
@@ -76,12 +76,15 @@ pub struct SystemParts {
     pub reader: Option<Reader>,
     /// The daemon's log.
     pub log: Option<LogReader>,
+    /// Makes and keeps backups.
+    pub backups: Option<Keeper>,
 }
 
 impl fmt::Debug for SystemParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SystemParts")
             .field("reader", &self.reader.is_some())
+            .field("backups", &self.backups.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -32,7 +32,7 @@ use strowger_store::{
 use tokio::sync::mpsc;
 
 use super::{
-    Answer, Caller, ConsoleProblem,
+    Answer, Caller, ConsoleProblem, backups,
     campaign_view::{CampaignHead, campaign_heads, campaign_pages},
 };
 use crate::{
@@ -348,7 +348,13 @@ async fn system(app: &App, user: &User, out: &mut Out) -> Result<(), Stop> {
     out.value("systemConnectionSettings", &connection).await?;
     out.value("backupSchedule", &backup_schedule(inner(keys::BACKUPS)))
         .await?;
-    for name in ["backupLogs", "systemLogs", "connectivityServices"] {
+    let backups = if is_super {
+        backups::logs(app).await?
+    } else {
+        Vec::new()
+    };
+    out.value("backupLogs", &json!(backups)).await?;
+    for name in ["systemLogs", "connectivityServices"] {
         out.list(name, JsonPage::default()).await?;
     }
     let version = json!({ "application": env!("CARGO_PKG_VERSION") });

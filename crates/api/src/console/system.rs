@@ -44,13 +44,13 @@ pub(super) fn router() -> Router<Shared> {
 }
 
 /// What the console shows when something was done.
-fn said(message: &str) -> axum::Json<Value> {
+pub(super) fn said(message: &str) -> axum::Json<Value> {
     axum::Json(json!({ "message": message }))
 }
 
 /// A problem that the console reads under `message` as well, and as a failure of the server when
 /// another machine failed.
-struct Told(ConsoleProblem);
+pub(super) struct Told(ConsoleProblem);
 
 impl<P: Into<Problem>> From<P> for Told {
     fn from(problem: P) -> Self {

@@ -1,5 +1,6 @@
 //! The system itself, for super administrators.
 
+mod backups;
 mod database;
 mod machine;
 mod settings;

@@ -101,6 +101,41 @@ const ROWS: &[Row] = &[
         super_administrators(403),
         &[],
     ),
+    row(
+        "POST",
+        "/api/system/backups",
+        "",
+        super_administrators(201),
+        MESSAGE,
+    ),
+    row(
+        "POST",
+        "/api/system/backups/restore",
+        r#"{"fileName": "../strowger.dump"}"#,
+        super_administrators(404),
+        &[],
+    ),
+    row(
+        "DELETE",
+        "/api/system/backups/none.dump",
+        "",
+        super_administrators(404),
+        &[],
+    ),
+    row(
+        "PUT",
+        "/api/system/backup-schedule",
+        r#"{"frequency": "daily", "time": "02:00"}"#,
+        super_administrators(200),
+        MESSAGE,
+    ),
+    row(
+        "PUT",
+        "/api/system/backup-schedule",
+        r#"{"frequency": "daily", "time": "2 o'clock"}"#,
+        super_administrators(400),
+        &[],
+    ),
 ];
 
 #[tokio::test]
