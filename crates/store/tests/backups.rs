@@ -127,7 +127,10 @@ async fn a_backup_is_restored_into_an_empty_database_only() {
         settings(&database.options, &files.0),
     );
     let backup = make(&keeper).await;
-    assert!(matches!(backup.outcome, Outcome::Made { size_bytes } if size_bytes > 10_000));
+    assert!(
+        matches!(backup.outcome, Outcome::Made { size_bytes } if size_bytes > 10_000),
+        "{backup:?}"
+    );
     let file = files.0.join(&backup.begun.file_name);
     let programs = Programs::find(None).unwrap();
 
@@ -164,8 +167,9 @@ async fn what_is_no_whole_backup_restores_nothing() {
     let programs = Programs::find(None).unwrap();
     let target = bare().await.unwrap();
 
-    let missing = programs.restore(&files.0.join("none"), &target.options);
-    assert!(missing.await.unwrap_err().to_string().contains("none"));
+    let none = files.0.join("none");
+    let missing = programs.restore(&none, &target.options).await;
+    assert!(missing.unwrap_err().to_string().contains("none"));
     let text = files.0.join("text");
     std::fs::write(&text, "not a backup").unwrap();
     let refused = programs.restore(&text, &target.options).await;
