@@ -289,12 +289,16 @@ fn environment(options: &PgConnectOptions) -> Vec<(&'static str, OsString)> {
 }
 
 async fn run(program: &'static str, command: &mut Command) -> Result<Output, DumpError> {
-    let output = timeout(WITHIN, command.output()).await;
-    let output = output.map_err(|_| DumpError::TooLong(program))?;
-    let output = output.map_err(|source| DumpError::File {
+    let failed = |source| DumpError::File {
         path: PathBuf::from(program),
         source,
-    })?;
+    };
+    // Not `output()`: that takes the standard output away from the file.
+    let child = command.spawn().map_err(failed)?;
+    let output = timeout(WITHIN, child.wait_with_output()).await;
+    let output = output
+        .map_err(|_| DumpError::TooLong(program))?
+        .map_err(failed)?;
     if output.status.success() {
         return Ok(output);
     }
