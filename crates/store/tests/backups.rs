@@ -196,7 +196,10 @@ async fn what_was_missed_is_made_once() {
     let run = async |now: &str| {
         let now = at(now);
         let made = keeper.run_due(Uuid::new_v4(), || now).await.unwrap();
-        made.map(|backup| backup.begun.started_at)
+        made.map(|backup| {
+            assert!(matches!(backup.outcome, Outcome::Made { .. }), "{backup:?}");
+            backup.begun.started_at
+        })
     };
     assert_eq!(
         run("2026-11-20T12:00:00Z").await,
