@@ -12,8 +12,8 @@ use sqlx::postgres::PgConnectOptions;
 use strowger_agi::ServerConfig;
 use strowger_ami::{ClientConfig, actions};
 use strowger_api::{
-    ApiSettings, ApiState, Auth, AuthSettings, DeviceReader, ExchangeHandle, SigningKey,
-    SystemParts, exchange_channel,
+    ApiSettings, ApiState, Auth, AuthSettings, DeviceReader, ExchangeHandle, Service, ServiceKind,
+    SigningKey, SystemParts, exchange_channel,
 };
 use strowger_core::{telephony::ServerName, time::Timestamp};
 use strowger_realtime::Hub;
@@ -374,6 +374,7 @@ async fn start_on(
             reader: reader(database, config).await,
             log: Some(Arc::new(telemetry::recent_lines)),
             backups: Some(keeper),
+            services: services(database, config),
         },
         shutdown: lifecycle.hard.clone(),
     };
@@ -408,6 +409,31 @@ async fn reader(database: &Database, config: &Config) -> Option<Reader> {
         tracing::warn!(%error, "The database cannot be asked directly by super administrators");
     })
     .ok()
+}
+
+/// What is reached over the network: not the private database, which is on a socket.
+fn services(database: &Database, config: &Config) -> Vec<Service> {
+    let options = &database.options;
+    let database = Service {
+        kind: ServiceKind::Database,
+        host: options.get_host().to_owned(),
+        port: options.get_port(),
+    };
+    let managers = config
+        .asterisk
+        .servers
+        .iter()
+        .map(|(name, server)| Service {
+            kind: ServiceKind::Manager(ServerName::from(name.as_str())),
+            host: server.host.clone(),
+            port: server.port,
+        });
+    let over_network = options.get_socket().is_none() && !options.get_host().starts_with('/');
+    over_network
+        .then_some(database)
+        .into_iter()
+        .chain(managers)
+        .collect()
 }
 
 /// Makes backups of the database as configured.

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Subcommand;
-use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use strowger_store::{backups::dump::Programs, cluster::Cluster};
 
@@ -21,14 +20,9 @@ pub enum Command {
         /// The file of the backup.
         file: PathBuf,
         /// `postgres://user@host/name` of an empty database; the configured one when absent. A
-        /// password is better given in PGPASSWORD or ~/.pgpass: everybody sees arguments.
-        #[arg(
-            long,
-            value_name = "DATABASE_URL",
-            env = "STROWGER_RESTORE_INTO",
-            hide_env_values = true
-        )]
-        into: Option<SecretString>,
+        /// password is read from PGPASSWORD or ~/.pgpass: everybody sees arguments.
+        #[arg(long, value_name = "DATABASE_URL")]
+        into: Option<String>,
     },
 }
 
@@ -41,7 +35,13 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let Command::Restore { file, into } = command;
     let (options, cluster) = match &into {
         Some(url) => {
-            let options = url.expose_secret().parse::<PgConnectOptions>();
+            if has_password(url) {
+                bail!(
+                    "--into has a password, which everybody on this machine can see: leave it out, \
+                     and give it in the environment as PGPASSWORD, or in ~/.pgpass"
+                );
+            }
+            let options = url.parse::<PgConnectOptions>();
             let said = "--into must be the URL of a database, postgres://user@host/name";
             (options.context(said)?, None)
         }
@@ -67,4 +67,39 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whether there is a password in the URL of a database.
+fn has_password(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let place = rest.split(['/', '?']).next().unwrap_or_default();
+    let of_user = place
+        .rsplit_once('@')
+        .is_some_and(|(user, _)| user.contains(':'));
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    of_user || query.split('&').any(|pair| pair.starts_with("password="))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_password;
+
+    #[test]
+    fn a_password_is_found_wherever_a_url_can_have_one() {
+        for url in [
+            "postgres://ada:secret@localhost/new",
+            "postgresql://ada:@[::1]:5432/new",
+            "postgres://ada@localhost/new?sslmode=require&password=secret",
+        ] {
+            assert!(has_password(url), "{url}");
+        }
+        for url in [
+            "postgres://ada@localhost:5432/new",
+            "postgres://localhost:5432/a:b@c",
+            "postgres:///new?host=/run/postgresql&user=ada",
+            "new",
+        ] {
+            assert!(!has_password(url), "{url}");
+        }
+    }
 }

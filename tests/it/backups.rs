@@ -67,4 +67,9 @@ async fn a_backup_that_was_missed_is_made_at_the_start_and_restored_by_a_command
     let answer = run(&config, &["backup", "restore", file, "--into", "here"], "").await;
     assert_eq!(answer.code, 1, "{answer:?}");
     assert!(answer.err.contains("--into must be the URL"), "{answer:?}");
+    let seen = "postgres://ada:secret@localhost/new";
+    let answer = run(&config, &["backup", "restore", file, "--into", seen], "").await;
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(answer.err.contains("PGPASSWORD"), "{answer:?}");
+    assert!(!answer.err.contains("secret"), "{answer:?}");
 }

@@ -19,6 +19,7 @@ mod feed;
 mod flows;
 mod history;
 mod import;
+mod licence;
 mod live;
 mod media;
 mod planning;
@@ -98,6 +99,7 @@ pub(crate) fn router() -> Router<Shared> {
         .merge(supervisor::router())
         .merge(system::router())
         .merge(backups::router())
+        .merge(licence::router())
         .layer(DefaultBodyLimit::max(BODY))
         .merge(appearance::router())
         .layer(from_fn(deadline))

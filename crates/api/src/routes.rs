@@ -19,6 +19,7 @@ pub(crate) mod database;
 pub(crate) mod desk;
 pub(crate) mod dids;
 pub(crate) mod dnc;
+pub(crate) mod docs;
 pub(crate) mod flows;
 pub(crate) mod handling;
 pub(crate) mod health;

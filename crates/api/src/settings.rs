@@ -117,10 +117,10 @@ pub(crate) fn module_visibility(kept: Option<&Value>) -> Value {
     over(json!({"categories": empty(), "features": empty()}), kept)
 }
 
-/// When backups are made.
+/// When backups are made. The console says that its time is in UTC.
 pub(crate) fn backup_schedule(kept: Option<&Value>) -> Value {
     over(
-        json!({"frequency": "none", "time": "02:00", "timeZone": "Europe/Paris"}),
+        json!({"frequency": "none", "time": "02:00", "timeZone": "UTC"}),
         kept,
     )
 }

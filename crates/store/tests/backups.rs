@@ -105,6 +105,17 @@ async fn a_directory_that_is_not_mounted_is_not_made() {
 }
 
 #[tokio::test]
+async fn a_disk_that_the_backup_might_fill_is_left_alone() {
+    let (database, files) = (fresh().await.unwrap(), Files::new());
+    // A directory of a system without any room.
+    let settings = settings(&database.options, Path::new("/proc"));
+    let keeper = Keeper::new(database.store.clone(), settings);
+    let why = failure(&database, &keeper, &files).await;
+    assert!(why.starts_with("/proc has 0 MB left"), "{why}");
+    assert!(why.contains("backup.directory"), "{why}");
+}
+
+#[tokio::test]
 async fn programs_that_are_not_there_are_named() {
     let (database, files) = (fresh().await.unwrap(), Files::new());
     let settings = BackupSettings {

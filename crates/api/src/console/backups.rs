@@ -25,8 +25,9 @@ use crate::{
     state::{App, Shared},
 };
 
-/// How long the console waits for a backup: it reads its list when it has the answer.
-const WAITS: Duration = Duration::from_secs(20);
+/// How long the console waits for a backup, which itself gives up after 15 seconds: it reads its
+/// list when it has the answer.
+const WAITS: Duration = Duration::from_secs(12);
 
 /// Most backups that the console is told of.
 const LOGS: usize = 100;

@@ -120,7 +120,7 @@ pub(crate) struct ScheduleBody {
     /// The time of day on the clock of the zone.
     #[schema(example = "02:00")]
     pub(crate) time: String,
-    /// An IANA name; what was set before when absent, `Europe/Paris` at first.
+    /// An IANA name; what was set before when absent, `UTC` at first.
     #[serde(default)]
     #[schema(example = "Europe/Paris")]
     pub(crate) time_zone: Option<String>,

@@ -1,5 +1,6 @@
 //! What super administrators set at run time.
 
+pub(crate) mod limits;
 pub(crate) mod mail;
 
 use axum::{Json, extract::State};

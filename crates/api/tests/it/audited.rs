@@ -187,6 +187,10 @@ async fn system(scene: &mut Scene) {
         ("/api/v1/settings/connections", connections),
         ("/api/v1/settings/mail", mail),
         (
+            "/api/v1/settings/limits",
+            json!({"max_agents": 50, "max_lines": null, "active_until": null}),
+        ),
+        (
             "/api/v1/settings/backup-schedule",
             json!({"frequency": "daily", "time": "02:00"}),
         ),

@@ -2,5 +2,6 @@
 
 mod backups;
 mod database;
+mod limits;
 mod machine;
 mod settings;

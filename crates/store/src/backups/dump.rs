@@ -27,6 +27,9 @@ const WITHIN: Duration = Duration::from_hours(12);
 /// Characters of what a program said that are kept: its last ones.
 const SAID: usize = 600;
 
+/// Bytes in what people are told as a megabyte.
+const MB: u64 = 1_000_000;
+
 /// Why a database was not written to a file, or not read from one.
 #[derive(Debug, thiserror::Error)]
 pub enum DumpError {
@@ -41,6 +44,20 @@ pub enum DumpError {
         "backup.directory: {0} is not there: make it, or have its disk mounted, for the user that runs strowger"
     )]
     NoDirectory(PathBuf),
+    /// The disk might be full before the backup is whole, and the database itself may be on it.
+    #[error(
+        "{directory} has {} MB left and the database {}: a backup is made while there is room for as \
+         much as the database has. Make some, or have backup.directory name another disk",
+        .free / MB, .needed / MB
+    )]
+    NoRoom {
+        /// Where it was to be.
+        directory: PathBuf,
+        /// What is left there in bytes.
+        free: u64,
+        /// The size of the database in bytes.
+        needed: u64,
+    },
     /// A file could not be written or read.
     #[error("{path}: {source}")]
     File {
@@ -221,6 +238,15 @@ impl Programs {
 }
 
 impl Store {
+    /// The size of the database on its disk in bytes, indexes and all: more than a backup of it,
+    /// which is compressed.
+    pub(super) async fn database_size(&self) -> Result<u64, Error> {
+        let size = sqlx::query_scalar!(r#"SELECT pg_database_size(current_database()) AS "size!""#)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(u64::try_from(size).unwrap_or_default())
+    }
+
     /// The first tables, views and the like of a database that no extension brought.
     async fn relations(&self) -> Result<Vec<String>, Error> {
         let found = sqlx::query_scalar!(

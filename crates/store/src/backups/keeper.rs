@@ -247,6 +247,16 @@ impl Keeper {
             directory.join(format!("{name}{PART}")),
             directory.join(name),
         );
+        let room = rustix::fs::statvfs(directory).map_err(|error| at(directory)(error.into()))?;
+        let free = room.f_bavail.saturating_mul(room.f_frsize);
+        let needed = self.store.database_size().await?;
+        if free < needed {
+            return Err(DumpError::NoRoom {
+                directory: directory.to_owned(),
+                free,
+                needed,
+            });
+        }
         let failed = at(&part);
         // It holds everything that the database does.
         let file = OpenOptions::new()

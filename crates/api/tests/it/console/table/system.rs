@@ -136,6 +136,34 @@ const ROWS: &[Row] = &[
         super_administrators(400),
         &[],
     ),
+    row(
+        "PUT",
+        "/api/system/license-settings",
+        r#"{"activeUntil": "2027-12-31T00:00:00.000Z", "maxAgents": 50, "maxChannels": 0}"#,
+        super_administrators(200),
+        MESSAGE,
+    ),
+    row(
+        "PUT",
+        "/api/system/license-settings",
+        r#"{"activeUntil": "soon", "maxAgents": 50, "maxChannels": 0}"#,
+        super_administrators(400),
+        &[],
+    ),
+    row(
+        "POST",
+        "/api/system/apply-license",
+        r#"{"licenseKey": "EVS-LICENSE-KEY-VALID-2030-1-1-5-5"}"#,
+        super_administrators(400),
+        &[],
+    ),
+    row(
+        "POST",
+        "/api/system/generate-fingerprint",
+        "",
+        super_administrators(400),
+        &[],
+    ),
 ];
 
 #[tokio::test]
