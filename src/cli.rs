@@ -46,6 +46,11 @@ enum Command {
         #[command(subcommand)]
         command: commands::ledger::Command,
     },
+    /// Restore a backup of the database.
+    Backup {
+        #[command(subcommand)]
+        command: commands::backup::Command,
+    },
     /// Look at trunks.
     Trunk {
         #[command(subcommand)]
@@ -136,6 +141,7 @@ pub fn main() -> ExitCode {
         | Command::User { .. }
         | Command::Seed(_)
         | Command::Ledger { .. }
+        | Command::Backup { .. }
         | Command::Trunk { .. }
         | Command::Compliance { .. }
         | Command::Openapi => {}
@@ -144,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Migrate
         | Command::User { .. }
         | Command::Ledger { .. }
+        | Command::Backup { .. }
         | Command::Trunk { .. }
         | Command::Compliance { .. } => Needs::Database,
         Command::Serve
@@ -188,6 +195,7 @@ pub fn main() -> ExitCode {
                 commands::database::create_user(config, login_id, role, first_name, last_name).await
             }
             Command::Ledger { command } => commands::ledger::run(config, command).await,
+            Command::Backup { command } => commands::backup::run(config, command).await,
             Command::Trunk { command } => commands::trunk::run(config, command).await,
             Command::Seed(options) => commands::seed::run(config, options).await,
             Command::Compliance {

@@ -1,5 +1,6 @@
 //! What a person types, one file per command.
 
+pub mod backup;
 pub mod compliance;
 pub mod database;
 pub mod demo;

@@ -42,12 +42,26 @@ pub struct Config {
     pub asterisk: Asterisk,
     /// Sounds that are uploaded.
     pub media: Media,
+    /// Backups of the database.
+    pub backup: Backup,
     /// Rules that say who may be dialed.
     pub compliance: Compliance,
     /// Logs.
     pub log: Log,
     /// How to stop.
     pub shutdown: Shutdown,
+}
+
+/// Backups of the database.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backup {
+    /// Where their files are kept; empty for `backups` in the data directory.
+    pub directory: PathBuf,
+    /// Most that are kept.
+    pub keep: usize,
+    /// Directory of `pg_dump` and `pg_restore`; empty to look for them.
+    pub programs: PathBuf,
 }
 
 /// Rules that say who may be dialed.
@@ -433,6 +447,20 @@ impl Config {
         if !here.as_os_str().is_empty() && !here.is_absolute() {
             bail!("asterisk.recordings_seen_as must be an absolute path, or empty");
         }
+        for (key, path) in [
+            ("backup.directory", &self.backup.directory),
+            ("backup.programs", &self.backup.programs),
+        ] {
+            if !path.as_os_str().is_empty() && !path.is_absolute() {
+                bail!("{key} must be an absolute path, or empty");
+            }
+        }
+        if !(1..=1_000).contains(&self.backup.keep) {
+            bail!(
+                "backup.keep is {}: it must be between 1 and 1000",
+                self.backup.keep
+            );
+        }
         if !self.media.directory.is_absolute() {
             bail!("media.directory must be an absolute path");
         }
@@ -612,6 +640,17 @@ mod tests {
         assert!(error.contains("http.listen"), "{error}");
         let error = load("[database]\nconnections = 0").unwrap_err().to_string();
         assert!(error.contains("database.connections"), "{error}");
+    }
+
+    #[test]
+    fn at_least_one_backup_is_kept_in_a_directory_that_is_known_from_everywhere() {
+        let error = load("[backup]\nkeep = 0").unwrap_err().to_string();
+        assert!(error.contains("backup.keep"), "{error}");
+        for key in ["directory", "programs"] {
+            let error = load(&format!("[backup]\n{key} = \"there\"")).unwrap_err();
+            let named = format!("backup.{key} must be an absolute path");
+            assert!(error.to_string().contains(&named), "{error}");
+        }
     }
 
     #[test]

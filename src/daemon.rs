@@ -12,12 +12,17 @@ use sqlx::postgres::PgConnectOptions;
 use strowger_agi::ServerConfig;
 use strowger_ami::{ClientConfig, actions};
 use strowger_api::{
-    ApiSettings, ApiState, Auth, AuthSettings, DeviceReader, ExchangeHandle, SigningKey,
-    SystemParts, exchange_channel,
+    ApiSettings, ApiState, Auth, AuthSettings, DeviceReader, ExchangeHandle, Service, ServiceKind,
+    SigningKey, SystemParts, exchange_channel,
 };
 use strowger_core::{telephony::ServerName, time::Timestamp};
 use strowger_realtime::Hub;
-use strowger_store::{NodeLock, Store, cluster::Cluster, reader::Reader};
+use strowger_store::{
+    NodeLock, Store,
+    backups::keeper::{BackupSettings, Keeper},
+    cluster::Cluster,
+    reader::Reader,
+};
 use strowger_telephony::asterisk::{self, ServerSettings, Speech};
 use tokio::{
     net::TcpListener,
@@ -29,6 +34,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use crate::{
+    backups,
     commands::compliance::load_packs,
     config::{Config, FIRST_KEY},
     exchange::{self, Parts, Progress},
@@ -101,9 +107,31 @@ pub fn sealing(config: &Config) -> anyhow::Result<Auth> {
 pub struct Database {
     /// The pool.
     pub store: Store,
+    /// How to connect to it.
+    options: PgConnectOptions,
     cluster: Option<Arc<Mutex<Cluster>>>,
     purpose: Purpose,
     lock: Option<NodeLock>,
+}
+
+/// Where the configured database is, and the private server that was started for it when no URL
+/// is set.
+///
+/// # Errors
+/// When the private server cannot be started, or the URL cannot be read.
+pub async fn place(config: &Config) -> anyhow::Result<(PgConnectOptions, Option<Cluster>)> {
+    let url = config.database.url.expose_secret();
+    if url.is_empty() {
+        let directory = config.data_directory.join("postgresql");
+        let cluster = Cluster::start(&directory)
+            .await
+            .context("private database")?;
+        return Ok((cluster.options(), Some(cluster)));
+    }
+    let options = url
+        .parse::<PgConnectOptions>()
+        .context("database.url cannot be read")?;
+    Ok((options, None))
 }
 
 /// What a process wants of the database.
@@ -122,21 +150,9 @@ impl Database {
     /// Says what to do when the database cannot be reached, is not up to date or is another
     /// daemon's.
     pub async fn open(config: &Config, purpose: Purpose, migrate: bool) -> anyhow::Result<Self> {
-        let url = config.database.url.expose_secret();
-        let (options, cluster) = if url.is_empty() {
-            let directory = config.data_directory.join("postgresql");
-            let cluster = Cluster::start(&directory)
-                .await
-                .context("private database")?;
-            (cluster.options(), Some(Arc::new(Mutex::new(cluster))))
-        } else {
-            (
-                url.parse::<PgConnectOptions>()
-                    .context("database.url cannot be read")?,
-                None,
-            )
-        };
-        let store = Store::connect(options, config.database.connections).await?;
+        let (options, cluster) = place(config).await?;
+        let cluster = cluster.map(|cluster| Arc::new(Mutex::new(cluster)));
+        let store = Store::connect(options.clone(), config.database.connections).await?;
         if migrate {
             store.migrate().await?;
         } else {
@@ -148,6 +164,7 @@ impl Database {
         };
         Ok(Self {
             store,
+            options,
             cluster,
             purpose,
             lock,
@@ -311,6 +328,11 @@ async fn start_on(
         ),
     );
 
+    let keeper = keeper(database, config).await;
+    lifecycle.supervise(
+        "backups",
+        backups::run(keeper.clone(), new_id, now, lifecycle.hard.clone()),
+    );
     let servers = server_names(config);
     let default_server = match config.asterisk.default_server.as_str() {
         "" => servers.first().cloned(),
@@ -351,6 +373,8 @@ async fn start_on(
         system: SystemParts {
             reader: reader(database, config).await,
             log: Some(Arc::new(telemetry::recent_lines)),
+            backups: Some(keeper),
+            services: services(database, config),
         },
         shutdown: lifecycle.hard.clone(),
     };
@@ -385,6 +409,55 @@ async fn reader(database: &Database, config: &Config) -> Option<Reader> {
         tracing::warn!(%error, "The database cannot be asked directly by super administrators");
     })
     .ok()
+}
+
+/// What is reached over the network: not the private database, which is on a socket.
+fn services(database: &Database, config: &Config) -> Vec<Service> {
+    let options = &database.options;
+    let database = Service {
+        kind: ServiceKind::Database,
+        host: options.get_host().to_owned(),
+        port: options.get_port(),
+    };
+    let managers = config
+        .asterisk
+        .servers
+        .iter()
+        .map(|(name, server)| Service {
+            kind: ServiceKind::Manager(ServerName::from(name.as_str())),
+            host: server.host.clone(),
+            port: server.port,
+        });
+    let over_network = options.get_socket().is_none() && !options.get_host().starts_with('/');
+    over_network
+        .then_some(database)
+        .into_iter()
+        .chain(managers)
+        .collect()
+}
+
+/// Makes backups of the database as configured.
+async fn keeper(database: &Database, config: &Config) -> Keeper {
+    let own = match &database.cluster {
+        Some(cluster) => Some(cluster.lock().await.binaries().to_owned()),
+        None => None,
+    };
+    let backup = &config.backup;
+    let is_set = |path: &Path| !path.as_os_str().is_empty();
+    let settings = BackupSettings {
+        make_directory: !is_set(&backup.directory),
+        directory: if is_set(&backup.directory) {
+            backup.directory.clone()
+        } else {
+            config.data_directory.join("backups")
+        },
+        keep: backup.keep,
+        programs: Some(backup.programs.clone())
+            .filter(|path| is_set(path))
+            .or(own),
+        database: database.options.clone(),
+    };
+    Keeper::new(database.store.clone(), settings)
 }
 
 /// Asks an exchange whether it can ring a device.

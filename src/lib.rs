@@ -5,6 +5,7 @@
 //! person types.
 #![forbid(unsafe_code)]
 
+pub mod backups;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -9,6 +9,7 @@
 )]
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail it")]
 
+mod backups;
 mod campaigns;
 mod console;
 mod crashes;

@@ -9,6 +9,7 @@ mod agent_profiles;
 mod appearance;
 mod application_data;
 mod auth;
+mod backups;
 mod campaign_view;
 mod campaigns;
 mod contacts;
@@ -18,6 +19,7 @@ mod feed;
 mod flows;
 mod history;
 mod import;
+mod licence;
 mod live;
 mod media;
 mod planning;
@@ -96,6 +98,8 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/api/", get(live::connect))
         .merge(supervisor::router())
         .merge(system::router())
+        .merge(backups::router())
+        .merge(licence::router())
         .layer(DefaultBodyLimit::max(BODY))
         .merge(appearance::router())
         .layer(from_fn(deadline))

@@ -76,6 +76,7 @@ needs! {
     EditSettings, "see and change the settings of the system";
     ReadSystem, "see the state of the machine";
     RunDatabaseQueries, "ask the database";
+    RunBackups, "make, fetch and schedule backups";
 }
 
 /// Who asks, and how they proved it.

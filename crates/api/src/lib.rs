@@ -49,5 +49,5 @@ pub use reply::MAX_LIMIT;
 pub use router::{openapi, router};
 pub use state::{
     ApiSettings, ApiState, Clock, DeviceReader, ExchangeStatus, IdGen, LogLine, LogReader,
-    MetricsText, StatusReader, SystemParts,
+    MetricsText, Service, ServiceKind, StatusReader, SystemParts,
 };

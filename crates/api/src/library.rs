@@ -224,15 +224,28 @@ pub(crate) async fn play(
     name: &str,
     request: Request,
 ) -> Result<Option<Response>, Problem> {
+    serve(directory, name, WAV, "the sound", request).await
+}
+
+/// The same for a file of any kind; `what` is what a person calls it.
+pub(crate) async fn serve(
+    directory: &Path,
+    name: &str,
+    content_type: &'static str,
+    what: &str,
+    request: Request,
+) -> Result<Option<Response>, Problem> {
     let path = match find(directory, name).await {
         Ok(Some(path)) => path,
         Ok(None) => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
-            tracing::error!(%error, directory = %directory.display(), name, "A sound cannot be read");
+            tracing::error!(%error, directory = %directory.display(), name, "A file cannot be read");
             return Err(Problem::unavailable(
                 "unreadable",
-                "the sound cannot be read: whoever runs the server finds the reason in its log",
+                format!(
+                    "{what} cannot be read: whoever runs the server finds the reason in its log"
+                ),
                 60,
             ));
         }
@@ -244,7 +257,7 @@ pub(crate) async fn play(
     let mut response = response.map(Body::new);
     if response.status().is_success() {
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(WAV));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     Ok(Some(response))
 }

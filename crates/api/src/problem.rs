@@ -318,6 +318,9 @@ impl From<Refused> for Problem {
             | Refused::NotLoggedIn(_)
             | Refused::AlreadyLoggedIn { .. }
             | Refused::StationInUse { .. }
+            | Refused::TooManyAgents { .. }
+            | Refused::TooManyLines { .. }
+            | Refused::Over { .. }
             | Refused::CannotBeHeard { .. }
             | Refused::NotSupervising
             | Refused::WrongState { .. } => Self::conflict(text),

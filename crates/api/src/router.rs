@@ -23,11 +23,11 @@ use crate::{
     middleware::{deadline, observe, panicked},
     problem::{Problem, ProblemBody},
     routes::{
-        activity_types, agent_profiles, agents, api_keys, asked, audit, board, callbacks,
-        caller_ids, calls, campaigns, cards, consents, contacts, database, desk, dids, dnc, flows,
-        handling, health, ledger, lists, locks, login, media_files, opt_outs, password, planning,
-        qualifications, queues, recordings, scripts, settings, sites, stream, supervision, system,
-        trunks, user_groups, users,
+        activity_types, agent_profiles, agents, api_keys, asked, audit, backups, board, callbacks,
+        caller_ids, calls, campaigns, cards, consents, contacts, database, desk, dids, dnc, docs,
+        flows, handling, health, ledger, lists, locks, login, media_files, opt_outs, password,
+        planning, qualifications, queues, recordings, scripts, settings, sites, stream,
+        supervision, system, trunks, user_groups, users,
     },
     state::{ApiState, App, Shared},
 };
@@ -130,8 +130,13 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(database::query))
         .routes(routes!(settings::modules, settings::set_modules))
         .routes(routes!(settings::connections, settings::set_connections))
+        .routes(routes!(backups::list, backups::make))
+        .routes(routes!(backups::delete))
+        .routes(routes!(backups::content))
+        .routes(routes!(backups::schedule, backups::set_schedule))
         .routes(routes!(settings::mail::show, settings::mail::save))
         .routes(routes!(settings::mail::test))
+        .routes(routes!(settings::limits::show, settings::limits::save))
         .routes(routes!(sites::list, sites::create))
         .routes(routes!(sites::change, sites::delete))
         .routes(routes!(password::change))
@@ -241,6 +246,7 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .routes(routes!(document))
+        .routes(routes!(docs::page))
         .routes(routes!(board::home))
         .routes(routes!(board::board))
         .layer(DefaultBodyLimit::max(BODY));
@@ -293,6 +299,7 @@ pub fn router(state: ApiState) -> Router {
     let (router, _) = all().split_for_parts();
     router
         .merge(console::router())
+        .merge(docs::router())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(panicked))

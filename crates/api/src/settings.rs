@@ -14,7 +14,7 @@ pub(crate) mod keys {
     /// Which screens which role sees.
     pub(crate) const MODULES: &str = "module-visibility";
     /// When backups are made.
-    pub(crate) const BACKUPS: &str = "backup-schedule";
+    pub(crate) const BACKUPS: &str = strowger_store::backups::SCHEDULE;
 }
 
 /// The kept values of these fields over those that hold without them. Nothing else gets out:
@@ -117,9 +117,12 @@ pub(crate) fn module_visibility(kept: Option<&Value>) -> Value {
     over(json!({"categories": empty(), "features": empty()}), kept)
 }
 
-/// When backups are made.
+/// When backups are made. The console says that its time is in UTC.
 pub(crate) fn backup_schedule(kept: Option<&Value>) -> Value {
-    over(json!({"frequency": "none", "time": "02:00"}), kept)
+    over(
+        json!({"frequency": "none", "time": "02:00", "timeZone": "UTC"}),
+        kept,
+    )
 }
 
 #[cfg(test)]

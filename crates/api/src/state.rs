@@ -19,7 +19,7 @@ use strowger_core::{
     time::Timestamp,
 };
 use strowger_realtime::Hub;
-use strowger_store::{Store, login_sessions::LoginEnd, reader::Reader};
+use strowger_store::{Store, backups::keeper::Keeper, login_sessions::LoginEnd, reader::Reader};
 use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
@@ -69,6 +69,26 @@ pub struct LogLine {
 /// The last lines of the daemon's log, oldest first.
 pub type LogReader = Arc<dyn Fn() -> Vec<LogLine> + Send + Sync>;
 
+/// A place in the network that the daemon works with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// What is there.
+    pub kind: ServiceKind,
+    /// Its name or address.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u16,
+}
+
+/// What is at a place in the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceKind {
+    /// The database.
+    Database,
+    /// The manager interface of an exchange.
+    Manager(ServerName),
+}
+
 /// What the routes about the system itself work with. What is missing is answered as not set up.
 #[derive(Clone, Default)]
 pub struct SystemParts {
@@ -76,12 +96,18 @@ pub struct SystemParts {
     pub reader: Option<Reader>,
     /// The daemon's log.
     pub log: Option<LogReader>,
+    /// Makes and keeps backups.
+    pub backups: Option<Keeper>,
+    /// What the daemon works with over the network.
+    pub services: Vec<Service>,
 }
 
 impl fmt::Debug for SystemParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SystemParts")
             .field("reader", &self.reader.is_some())
+            .field("backups", &self.backups.is_some())
+            .field("services", &self.services)
             .finish_non_exhaustive()
     }
 }
@@ -214,6 +240,8 @@ pub(crate) struct App {
     pub(crate) imports: Arc<Semaphore>,
     /// When the ledger was verified last; held while it is.
     pub(crate) verified_at: Mutex<Option<Timestamp>>,
+    /// Held while the limits are changed.
+    pub(crate) limiting: Mutex<()>,
     /// Pages of contacts that are read for screens at once: the dialer needs the database too.
     pub(crate) pages: Arc<Semaphore>,
     /// What was changed just now.
@@ -285,6 +313,7 @@ impl App {
             streams: Arc::new(Semaphore::new(api.settings.max_streams)),
             imports: Arc::new(Semaphore::new(api.settings.max_imports)),
             verified_at: Mutex::default(),
+            limiting: Mutex::default(),
             pages: Arc::new(Semaphore::new(2)),
             changes: Changes::default(),
             desks: Desks::default(),

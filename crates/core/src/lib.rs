@@ -14,7 +14,8 @@
 //! - [`caller_id`] chooses the number to show, [`amd`] says how far machine detection can be
 //!   trusted, [`abandonment`] computes the rate that regulators ask for;
 //! - [`ivr`] checks and runs the flows that inbound callers walk;
-//! - [`sound`] says which sounds Asterisk plays;
+//! - [`sound`] says which sounds Asterisk plays, [`backups`] when backups are due, [`limits`]
+//!   how much may be used at once;
 //! - [`telephony`] are the words spoken with an adapter, [`record`] those with the
 //!   database, [`live`] those with people who watch.
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@
 pub mod abandonment;
 pub mod agent;
 pub mod amd;
+pub mod backups;
 pub mod breaker;
 pub mod call;
 pub mod caller_id;
@@ -32,6 +34,7 @@ pub mod disposition;
 pub mod ids;
 pub mod ivr;
 pub mod ledger;
+pub mod limits;
 pub mod lists;
 pub mod live;
 pub mod pacing;

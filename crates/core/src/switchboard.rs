@@ -49,6 +49,7 @@ use crate::{
         AgentSessionId, AttemptId, CallId, CampaignId, ContactId, FlowId, QueueId, TrunkId, UserId,
     },
     ivr,
+    limits::Limits,
     live::{Change, ServerView},
     pacing::Segment,
     phone::PhoneNumber,
@@ -333,6 +334,8 @@ pub struct Stats {
     pub orphans: u64,
     /// Calls that are not closed.
     pub calls: usize,
+    /// Outbound lines that are open.
+    pub lines: usize,
     /// Agents with a session.
     pub agents: usize,
     /// Milliseconds that agents spent on calls and wrapping up.
@@ -454,6 +457,7 @@ pub struct Switchboard {
     duties_due: Option<Timestamp>,
     pacers: pacing::Pacers,
     witness: invariants::Witness,
+    limits: Limits,
     stats: Stats,
 }
 
@@ -541,10 +545,11 @@ impl Switchboard {
         self.actions.pop_front()
     }
 
-    /// Figures of the whole switchboard. O(agents).
+    /// Figures of the whole switchboard. O(agents + calls).
     pub fn stats(&self, now: Timestamp) -> Stats {
         let mut stats = Stats {
             calls: self.calls.len(),
+            lines: self.open_lines(),
             agents: self.agents.len(),
             ..self.stats
         };

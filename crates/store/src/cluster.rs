@@ -139,6 +139,11 @@ impl Cluster {
             .database(NAME)
     }
 
+    /// Where the programs of its version are.
+    pub fn binaries(&self) -> &Path {
+        &self.binaries
+    }
+
     /// Stops the server after letting running transactions end.
     ///
     /// # Errors

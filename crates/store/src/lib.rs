@@ -15,6 +15,7 @@ pub mod amd;
 pub mod api_keys;
 pub mod attempts;
 pub mod audit;
+pub mod backups;
 pub mod callbacks;
 pub mod caller_ids;
 pub mod calls;

@@ -43,6 +43,7 @@ impl Store {
         restored.calls = self.open_attempts().await?;
         restored.calls.extend(self.open_inbound().await?);
         restored.sessions = self.open_sessions().await?;
+        restored.limits = self.limits().await?;
         Ok(restored)
     }
 

@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
+use strowger_core::limits::Limits;
 
 use crate::{
     Error, Store,
     audit::{By, difference},
-    convert::utc,
+    convert::{read_json, utc},
 };
+
+/// Under which key of the settings the limits are kept.
+pub const LIMITS: &str = "limits";
 
 /// Longest text of a setting that the audit log repeats: pictures are longer.
 const MAX_TOLD: usize = 200;
@@ -47,6 +51,16 @@ impl Store {
             .fetch_all(&self.pool)
             .await?;
         Ok(rows.into_iter().map(|row| (row.key, row.value)).collect())
+    }
+
+    /// How much may be used at once; nothing is limited unless it was set.
+    ///
+    /// # Errors
+    /// When the database fails, or holds what are no limits.
+    pub async fn limits(&self) -> Result<Limits, Error> {
+        let kept = self.settings(&[LIMITS]).await?.remove(LIMITS);
+        let limits = kept.map(|kept| read_json("settings.value of limits", kept));
+        Ok(limits.transpose()?.unwrap_or_default())
     }
 
     /// Sets what is kept under a key: an object. Its fields whose names end with `Sealed` are

@@ -36,6 +36,18 @@ pub struct TestDatabase {
 pub async fn fresh() -> anyhow::Result<TestDatabase> {
     let server = server().await?;
     let template = template(&server).await?;
+    make(server, &template).await
+}
+
+/// A database of the caller's own without any table.
+///
+/// # Errors
+/// When no server can be reached or started.
+pub async fn bare() -> anyhow::Result<TestDatabase> {
+    make(server().await?, "template0").await
+}
+
+async fn make(server: PgConnectOptions, template: &str) -> anyhow::Result<TestDatabase> {
     let name = format!("t_{}", Uuid::new_v4().simple());
     let mut connection = PgConnection::connect_with(&server).await?;
     connection

@@ -32,11 +32,14 @@ use strowger_store::{
 use tokio::sync::mpsc;
 
 use super::{
-    Answer, Caller, ConsoleProblem,
+    Answer, Caller, ConsoleProblem, backups,
     campaign_view::{CampaignHead, campaign_heads, campaign_pages},
+    licence,
+    system::{log, services},
 };
 use crate::{
     guard::WorkAsAgent,
+    routes::system,
     settings::{
         app_settings, backup_schedule, connection_settings, keys, module_visibility, smtp_settings,
     },
@@ -197,7 +200,7 @@ async fn write(app: &Shared, user: &User, users: JsonPage, out: &mut Out) -> Res
     let heads = campaigns(app, user).await?;
     set_up(app, user, &heads, out).await?;
     history(app, user, out).await?;
-    system(app, user, out).await?;
+    settings(app, user, out).await?;
     let mut open = format!("{}[", out.name("campaigns"));
     for head in heads {
         out.text(std::mem::replace(&mut open, ",".to_owned()))
@@ -324,7 +327,7 @@ async fn history(app: &App, user: &User, out: &mut Out) -> Result<(), Stop> {
 }
 
 /// How the system is set: all see how the console looks, super administrators the rest.
-async fn system(app: &App, user: &User, out: &mut Out) -> Result<(), Stop> {
+async fn settings(app: &App, user: &User, out: &mut Out) -> Result<(), Stop> {
     let names = [
         keys::APP,
         keys::SMTP,
@@ -348,9 +351,18 @@ async fn system(app: &App, user: &User, out: &mut Out) -> Result<(), Stop> {
     out.value("systemConnectionSettings", &connection).await?;
     out.value("backupSchedule", &backup_schedule(inner(keys::BACKUPS)))
         .await?;
-    for name in ["backupLogs", "systemLogs", "connectivityServices"] {
-        out.list(name, JsonPage::default()).await?;
+    let (mut backups, mut lines, mut places) = <(Vec<_>, Vec<_>, Vec<_>)>::default();
+    let mut licence = Value::Null;
+    if is_super {
+        backups = backups::logs(app).await?;
+        lines = log(system::of_daemon(app).system);
+        places = services(&app.api.system.services);
+        licence = licence::info(app).await?;
     }
+    out.value("backupLogs", &json!(backups)).await?;
+    out.value("systemLogs", &json!(lines)).await?;
+    out.value("connectivityServices", &json!(places)).await?;
+    out.value("licenseInfo", &licence).await?;
     let version = json!({ "application": env!("CARGO_PKG_VERSION") });
     out.value("versionInfo", &version).await
 }

@@ -23,7 +23,7 @@ use crate::{
         system::{self, reach},
     },
     settings::for_v1,
-    state::Shared,
+    state::{Service, ServiceKind, Shared},
 };
 
 pub(super) fn router() -> Router<Shared> {
@@ -44,13 +44,13 @@ pub(super) fn router() -> Router<Shared> {
 }
 
 /// What the console shows when something was done.
-fn said(message: &str) -> axum::Json<Value> {
+pub(super) fn said(message: &str) -> axum::Json<Value> {
     axum::Json(json!({ "message": message }))
 }
 
 /// A problem that the console reads under `message` as well, and as a failure of the server when
 /// another machine failed.
-struct Told(ConsoleProblem);
+pub(super) struct Told(ConsoleProblem);
 
 impl<P: Into<Problem>> From<P> for Told {
     fn from(problem: P) -> Self {
@@ -172,7 +172,24 @@ async fn stats(
     })))
 }
 
-fn log(lines: Vec<system::LineView>) -> Vec<Value> {
+/// What can be tried with `/api/system/ping`, as the console lists it.
+pub(super) fn services(services: &[Service]) -> Vec<Value> {
+    let managers = |one: &&Service| matches!(one.kind, ServiceKind::Manager(_));
+    let is_only = services.iter().filter(managers).count() == 1;
+    let view = |service: &Service| {
+        let (id, name) = match &service.kind {
+            ServiceKind::Database => ("db".to_owned(), "Base de données".to_owned()),
+            ServiceKind::Manager(_) if is_only => ("ami".to_owned(), "Asterisk AMI".to_owned()),
+            ServiceKind::Manager(server) => {
+                (format!("ami-{server}"), format!("Asterisk AMI ({server})"))
+            }
+        };
+        json!({"id": id, "name": name, "target": format!("{}:{}", service.host, service.port)})
+    };
+    services.iter().map(view).collect()
+}
+
+pub(super) fn log(lines: Vec<system::LineView>) -> Vec<Value> {
     let view = |line: system::LineView| {
         let level = match line.level {
             "ERROR" => "ERROR",

@@ -1,5 +1,6 @@
 //! What super administrators set at run time.
 
+pub(crate) mod limits;
 pub(crate) mod mail;
 
 use axum::{Json, extract::State};
@@ -185,7 +186,7 @@ pub(crate) fn read<T: DeserializeOwned>(sent: &Value) -> Result<T, Problem> {
 }
 
 /// What is kept under a key.
-async fn kept<T: DeserializeOwned>(
+pub(crate) async fn kept<T: DeserializeOwned>(
     app: &App,
     key: &str,
     view: impl FnOnce(Option<&Value>) -> Value,
@@ -197,7 +198,7 @@ async fn kept<T: DeserializeOwned>(
     })
 }
 
-async fn keep<P: Needs>(
+pub(crate) async fn keep<P: Needs>(
     app: &App,
     caller: &May<P>,
     key: &str,
@@ -208,7 +209,7 @@ async fn keep<P: Needs>(
 }
 
 /// What is kept of something that was sent.
-fn value(sent: &impl Serialize) -> Result<Value, Problem> {
+pub(crate) fn value(sent: &impl Serialize) -> Result<Value, Problem> {
     serde_json::to_value(sent).map_err(|error| {
         tracing::error!(%error, "A setting cannot be written");
         Problem::internal()

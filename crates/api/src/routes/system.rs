@@ -14,7 +14,7 @@ use crate::{
     machine::Measured,
     problem::{Problem, ProblemBody},
     reply::Data,
-    state::Shared,
+    state::{App, Shared},
 };
 
 /// Lines of each log.
@@ -138,6 +138,27 @@ pub(crate) async fn logs(
     _caller: May<ReadSystem>,
     State(app): State<Shared>,
 ) -> Result<Json<Data<Logs>>, Problem> {
+    let mut logs = of_daemon(&app);
+    let changes = app
+        .api
+        .store
+        .audit_log(&Filter::default(), None, LINES)
+        .await?;
+    logs.security = changes
+        .into_iter()
+        .map(|change| LineView {
+            id: format!("audit-{}", change.id),
+            at: change.at,
+            level: "INFO",
+            source: change.actor.unwrap_or_else(|| "system".to_owned()),
+            message: format!("{} {}", change.action, change.subject),
+        })
+        .collect();
+    Ok(Data::of(logs))
+}
+
+/// The last lines that the daemon wrote.
+pub(crate) fn of_daemon(app: &App) -> Logs {
     let lines = app.api.system.log.as_ref().map(|log| log());
     let mut logs = Logs {
         system: Vec::new(),
@@ -163,22 +184,7 @@ pub(crate) async fn logs(
             });
         }
     }
-    let changes = app
-        .api
-        .store
-        .audit_log(&Filter::default(), None, LINES)
-        .await?;
-    logs.security = changes
-        .into_iter()
-        .map(|change| LineView {
-            id: format!("audit-{}", change.id),
-            at: change.at,
-            level: "INFO",
-            source: change.actor.unwrap_or_else(|| "system".to_owned()),
-            message: format!("{} {}", change.action, change.subject),
-        })
-        .collect();
-    Ok(Data::of(logs))
+    logs
 }
 
 /// Show whether the database and the exchanges answer

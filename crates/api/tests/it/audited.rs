@@ -186,9 +186,27 @@ async fn system(scene: &mut Scene) {
         ("/api/v1/settings/modules", modules),
         ("/api/v1/settings/connections", connections),
         ("/api/v1/settings/mail", mail),
+        (
+            "/api/v1/settings/limits",
+            json!({"max_agents": 50, "max_lines": null, "active_until": null}),
+        ),
+        (
+            "/api/v1/settings/backup-schedule",
+            json!({"frequency": "daily", "time": "02:00"}),
+        ),
     ] {
         scene.write(SuperAdministrator, "PUT", path, "", body).await;
     }
+    let route = "/api/v1/backups";
+    scene
+        .write(SuperAdministrator, "POST", route, "", Value::Null)
+        .await;
+    let done = scene.app.backups_done().await;
+    let id = done[0]["id"].as_str().unwrap();
+    let route = "/api/v1/backups/{id}";
+    scene
+        .write(SuperAdministrator, "DELETE", route, id, Value::Null)
+        .await;
 }
 
 async fn people_and_numbers(scene: &mut Scene) {

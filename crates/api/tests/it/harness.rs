@@ -29,7 +29,13 @@ use strowger_core::{
     time::{Timestamp, after},
 };
 use strowger_realtime::Hub;
-use strowger_store::{Store, login_sessions::NewLogin, reader::Reader, users::User};
+use strowger_store::{
+    Store,
+    backups::keeper::{BackupSettings, Keeper},
+    login_sessions::NewLogin,
+    reader::Reader,
+    users::User,
+};
 use strowger_testkit::database::TestDatabase;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
@@ -149,6 +155,14 @@ impl TestApp {
         let files = Files(std::env::temp_dir().join(name));
         settings.media = files.0.join("media");
         settings.recordings = files.0.join("recordings");
+        let keeper = BackupSettings {
+            directory: files.0.join("backups"),
+            make_directory: true,
+            keep: 2,
+            programs: None,
+            database: database.options.clone(),
+        };
+        let backups = Some(Keeper::new(store.clone(), keeper));
         set(&mut settings);
         let mut tasks = JoinSet::new();
         if switchboard {
@@ -199,7 +213,10 @@ impl TestApp {
             devices: Arc::new(|_, device| {
                 Box::pin(std::future::ready(Some(device != "PJSIP/unplugged")))
             }),
-            system: SystemParts::default(),
+            system: SystemParts {
+                backups,
+                ..SystemParts::default()
+            },
             shutdown: tokio_util::sync::CancellationToken::new(),
         };
         let app = Self {
@@ -228,6 +245,18 @@ impl TestApp {
         self.state.system.reader = Some(reader.await.unwrap());
         self.router = router(self.state.clone());
         self
+    }
+
+    /// The backups when none is being made any more, newest first.
+    pub(crate) async fn backups_done(&self) -> Vec<Value> {
+        loop {
+            let list = self.get(Role::SuperAdministrator, "/api/v1/backups").await;
+            let list = list.body["data"].as_array().unwrap().clone();
+            if list.iter().all(|backup| backup["state"] != "running") {
+                return list;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 
     async fn add_user(&self, role: Role, password_hash: &str) {

@@ -12,6 +12,7 @@ mod campaigns;
 mod compliance;
 mod console;
 mod contacts;
+mod docs;
 mod document;
 mod figures;
 mod flows;

@@ -1,5 +1,7 @@
 //! The system itself, for super administrators.
 
+mod backups;
 mod database;
+mod limits;
 mod machine;
 mod settings;

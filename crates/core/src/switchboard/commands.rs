@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
+
 use super::{Supervise, Switchboard, Target, Which};
 use crate::{
     agent::{Agent, AgentState, Leg, LegMode, Login, Wish},
     call::Phase,
     campaign::{CampaignSettings, CampaignState},
     ids::{CallId, CampaignId, QueueId, UserId},
+    limits::Limits,
     live::Change,
     record::Write,
     telephony,
@@ -105,6 +108,8 @@ pub enum Command {
     },
     /// Contacts were added: an idle list is looked at again, and a finished campaign runs on.
     ContactsAdded(CampaignId),
+    /// Keep to these limits from now on. What goes on beyond them ends by itself.
+    Limit(Limits),
 }
 
 /// Why a request was not carried out.
@@ -128,6 +133,32 @@ pub enum Refused {
         station: String,
         /// By whom.
         by: UserId,
+    },
+    /// As many agents are logged in as may be.
+    #[error(
+        "{most} agents are logged in, as many as the settings allow: wait until one logs out, or have \
+         a super administrator raise the limit of agents"
+    )]
+    TooManyAgents {
+        /// The limit.
+        most: u32,
+    },
+    /// As many lines are open as may be.
+    #[error(
+        "{most} lines are open, as many as the settings allow: wait until one ends, or have a super \
+         administrator raise the limit of lines"
+    )]
+    TooManyLines {
+        /// The limit.
+        most: u32,
+    },
+    /// The last day on which agents log in is over.
+    #[error(
+        "no agent logs in after {last}, as the settings have it: have a super administrator change the date"
+    )]
+    Over {
+        /// The last day.
+        last: Date,
     },
     /// It makes no sense in this state.
     #[error("agent {agent} is {state}: {hint}")]
@@ -248,6 +279,10 @@ impl Switchboard {
                 self.set_work(&agents, |login| &mut login.queues, &queue);
                 Ok(())
             }
+            Command::Limit(limits) => {
+                self.limits = limits;
+                Ok(())
+            }
             Command::ContactsAdded(campaign) => {
                 self.list_has_more(&campaign, now);
                 let finished = self
@@ -297,6 +332,16 @@ impl Switchboard {
                 station: login.station,
                 by: holder.login.agent.clone(),
             });
+        }
+        if let Some(last) = self.limits.active_until
+            && self.limits.is_over(now)
+        {
+            return Err(Refused::Over { last });
+        }
+        if let Some(most) = self.limits.max_agents
+            && self.agents.len() >= most as usize
+        {
+            return Err(Refused::TooManyAgents { most });
         }
         let id = login.agent.clone();
         self.write(Write::SessionOpened {

@@ -140,6 +140,13 @@ impl Switchboard {
         lines
     }
 
+    /// Outbound lines that have not ended. O(calls).
+    pub(super) fn open_lines(&self) -> usize {
+        let is_open =
+            |call: &&Call| matches!(call.kind, Kind::Outbound(_)) && call.ended_at.is_none();
+        self.calls.values().filter(is_open).count()
+    }
+
     /// Channels of each trunk in use or asked for. O(calls).
     pub(super) fn lines_on_trunks(&self) -> BTreeMap<TrunkId, u32> {
         self.lines().on_trunk

@@ -8,6 +8,7 @@ use crate::{
     call::{Call, Kind, Phase},
     campaign::{CampaignSettings, CampaignState},
     ids::{CallId, QueueId, UserId},
+    limits::Limits,
     telephony::{ChannelId, ChannelOwner, LiveChannel, ServerName},
     time::{Timestamp, after, millis_between},
 };
@@ -24,6 +25,8 @@ pub struct Restored {
     /// The exchanges that are configured: what was on another one is closed, because no
     /// snapshot will ever tell of it. Empty means that they are not known.
     pub servers: Vec<ServerName>,
+    /// How much may be used at once. What is taken up again may be more.
+    pub limits: Limits,
 }
 
 /// A call without an end.
@@ -60,6 +63,7 @@ pub struct RestoredSession {
 
 impl Switchboard {
     pub(super) fn restore(&mut self, now: Timestamp, restored: Restored) {
+        self.limits = restored.limits;
         for (settings, state, epoch) in restored.campaigns {
             let id = settings.id.clone();
             self.configure(now, settings);

@@ -168,6 +168,11 @@ impl Switchboard {
         let up = server.is_some_and(|server| self.server_up(server));
         let trunks = settings.map_or_else(Vec::new, |settings| settings.trunks.clone());
         let in_use = self.lines_on_trunks();
+        if let Some(most) = self.limits.max_lines
+            && self.limits.room_for_lines(in_use.values().sum()) == 0
+        {
+            return Err(Refused::TooManyLines { most });
+        }
         let chosen = up.then(|| self.choose_trunk(now, &trunks, &in_use));
         chosen.flatten().ok_or_else(|| Refused::NoTrunk(id.clone()))
     }

@@ -8,6 +8,7 @@ mod fixtures;
 mod harness;
 mod inbound;
 mod invariants;
+mod limits;
 mod links;
 mod modes;
 mod outbound;

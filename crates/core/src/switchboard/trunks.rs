@@ -47,14 +47,19 @@ impl Switchboard {
         }
     }
 
-    /// The first trunk of a campaign that takes a line now. When none does only because time
-    /// must pass, wakes up then. O(its trunks).
+    /// The first trunk of a campaign that takes a line now, within the limit of all lines. When
+    /// none does only because time must pass, wakes up then. O(trunks).
     pub(super) fn choose_trunk(
         &mut self,
         now: Timestamp,
         trunks: &[TrunkSettings],
         in_use: &BTreeMap<TrunkId, u32>,
     ) -> Option<Chosen> {
+        let room = self.limits.room_for_lines(in_use.values().sum());
+        if room == 0 {
+            // A line that ends is an event.
+            return None;
+        }
         let mut wake: Option<Timestamp> = None;
         for settings in trunks {
             let Some(trunk) = self.trunks.get_mut(&settings.id) else {
@@ -69,7 +74,7 @@ impl Switchboard {
                 Takes::NoneUntil(until) => (0, Some(until)),
                 Takes::NoneYet => (0, None),
             };
-            let takes = most.min(free).min(rate);
+            let takes = most.min(free).min(rate).min(room);
             if takes > 0 {
                 return Some(Chosen {
                     id: settings.id.clone(),

@@ -1,11 +1,14 @@
 //! Everything that a console shows, in one answer.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     http::{Request, header},
 };
 use serde_json::{Value, json};
-use strowger_core::permission::Role;
+use strowger_api::{LogLine, Service, ServiceKind, router};
+use strowger_core::{permission::Role, telephony::ServerName};
 
 use crate::harness::TestApp;
 
@@ -206,4 +209,73 @@ async fn how_the_console_looks_is_known_before_logging_in() {
     assert_eq!(shown["appName"], "Acme");
     assert_eq!(shown["fontSize"], 16);
     assert!(shown.get("secret").is_none());
+}
+
+#[tokio::test]
+async fn the_system_itself_is_shown_to_super_administrators_alone() {
+    let mut app = TestApp::new().await;
+    let line = LogLine {
+        number: 7,
+        at: "2026-11-20T12:00:00Z".parse().unwrap(),
+        level: "WARN",
+        target: "strowger::daemon".to_owned(),
+        message: "slow".to_owned(),
+    };
+    app.state.system.log = Some(Arc::new(move || vec![line.clone()]));
+    let place = |kind, host: &str, port| Service {
+        kind,
+        host: host.to_owned(),
+        port,
+    };
+    let manager = |name: &str| ServiceKind::Manager(ServerName::from(name));
+    app.state.system.services = vec![
+        place(ServiceKind::Database, "db.example", 5432),
+        place(manager("main"), "10.0.0.7", 5038),
+    ];
+    app.router = router(app.state.clone());
+    let schedule = json!({"frequency": "weekly", "time": "03:30"});
+    let set = "/api/system/backup-schedule";
+    let role = Role::SuperAdministrator;
+    assert_eq!(app.put(role, set, schedule).await.status, 200);
+    let made = app.post(role, "/api/system/backups", Value::Null).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+
+    let all = app.get(role, PATH).await.body;
+    assert_eq!(all["backupLogs"][0]["status"], "success");
+    assert_eq!(
+        all["backupSchedule"],
+        json!({"frequency": "weekly", "time": "03:30", "timeZone": "UTC"})
+    );
+    assert_eq!(
+        all["systemLogs"],
+        json!([{"id": "log-7", "timestamp": "2026-11-20T12:00:00.000Z", "level": "WARNING",
+            "service": "strowger::daemon", "message": "slow"}])
+    );
+    assert_eq!(
+        all["connectivityServices"],
+        json!([
+            {"id": "db", "name": "Base de données", "target": "db.example:5432"},
+            {"id": "ami", "name": "Asterisk AMI", "target": "10.0.0.7:5038"},
+        ])
+    );
+    assert_eq!(all["licenseInfo"]["maxAgents"], 0);
+
+    let second = place(manager("spare"), "10.0.0.8", 5038);
+    app.state.system.services.push(second);
+    app.router = router(app.state.clone());
+    let all = app.get(role, PATH).await.body;
+    let ids = |body: &Value| -> Vec<Value> {
+        let services = body["connectivityServices"].as_array().unwrap();
+        services.iter().map(|one| one["id"].clone()).collect()
+    };
+    assert_eq!(ids(&all), ["db", "ami-main", "ami-spare"]);
+
+    for role in [Role::Agent, Role::Supervisor, Role::Administrator] {
+        let all = app.get(role, PATH).await.body;
+        for name in ["backupLogs", "systemLogs", "connectivityServices"] {
+            assert_eq!(all[name], json!([]), "{name} as {role}");
+        }
+        assert_eq!(all["backupSchedule"]["frequency"], "none", "{role}");
+        assert_eq!(all["licenseInfo"], Value::Null, "{role}");
+    }
 }

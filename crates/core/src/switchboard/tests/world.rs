@@ -101,7 +101,7 @@ impl World {
             campaigns,
             calls,
             sessions,
-            servers: Vec::new(),
+            ..Restored::default()
         })));
         if fresh {
             self.snapshot(Vec::new());
