@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::{Supervise, Switchboard, Target, Which};
+use super::{Supervise, Switchboard, Target, TransferCall, Which};
 use crate::{
     agent::{Agent, AgentState, Leg, LegMode, Login, Wish},
     call::Phase,
     campaign::{CampaignSettings, CampaignState},
     ids::{CallId, CampaignId, QueueId, UserId},
     live::Change,
+    phone::PhoneNumber,
     record::Write,
     telephony,
     time::Timestamp,
+    transfer::NotDialed,
 };
 
 /// A request of a person, already authorised.
@@ -34,6 +36,8 @@ pub enum Command {
     LogOut(UserId),
     /// Hang a customer up.
     HangUp(CallId),
+    /// Hand a conversation on.
+    Transfer(TransferCall),
     /// Let a supervisor hear an agent; a line that they have already ends.
     Supervise(Supervise),
     /// End the line of a supervisor.
@@ -170,6 +174,22 @@ pub enum Refused {
     /// No such call is alive.
     #[error("call {0} is over")]
     UnknownCall(CallId),
+    /// A call cannot be handed on now.
+    #[error("call {call} cannot be transferred: {hint}")]
+    NotTransferable {
+        /// Which.
+        call: CallId,
+        /// Why, and what to do.
+        hint: &'static str,
+    },
+    /// The number that a call was to be handed to is not dialed.
+    #[error("{number} is not dialed: {why}")]
+    NotDialed {
+        /// Which.
+        number: PhoneNumber,
+        /// Why.
+        why: NotDialed,
+    },
 }
 
 impl Switchboard {
@@ -187,6 +207,7 @@ impl Switchboard {
                 }
                 Ok(())
             }
+            Command::Transfer(asked) => self.transfer(now, asked),
             Command::Supervise(asked) => self.supervise(asked),
             Command::StopSupervising(supervisor) => self.stop_supervising(&supervisor),
             Command::Configure(settings) => {

@@ -14,5 +14,6 @@ mod predictive;
 mod properties;
 mod restart;
 mod supervision;
+mod transfers;
 mod trunks;
 mod world;
