@@ -26,4 +26,5 @@ mod starting;
 mod stopping;
 mod stream;
 mod supervision;
+mod transfers;
 mod trunks;

@@ -313,6 +313,7 @@ impl From<Refused> for Problem {
         match refused {
             Refused::UnknownCall(_) | Refused::UnknownCampaign(_) => Self::not_found(text),
             Refused::NotOfCampaign { .. } => Self::forbidden(text),
+            Refused::NotDialed { .. } => Self::field("number", text),
             Refused::NotRunning(_)
             | Refused::NoTrunk(_)
             | Refused::NotLoggedIn(_)
@@ -320,6 +321,7 @@ impl From<Refused> for Problem {
             | Refused::StationInUse { .. }
             | Refused::CannotBeHeard { .. }
             | Refused::NotSupervising
+            | Refused::NotTransferable { .. }
             | Refused::WrongState { .. } => Self::conflict(text),
         }
     }

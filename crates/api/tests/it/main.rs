@@ -25,5 +25,6 @@ mod roles;
 mod runs;
 mod stream;
 mod system;
+mod transfers;
 mod trunks;
 mod users;
