@@ -6,6 +6,7 @@
 #   scripts/lab.sh crash [--kills N] [--softly] [...]  the daemon is killed (or restarted)
 #   scripts/lab.sh inbound [--json]             callers down every path of a flow
 #   scripts/lab.sh console [--json]             an agent and a supervisor at the console
+#   scripts/lab.sh transfer [--json]            calls go to another agent, outside, and back
 #   scripts/lab.sh broadcast [--contacts N]     a flow is played to a list, without agents
 #   scripts/lab.sh failover [...]               the carrier has no line for a while
 #   scripts/lab.sh restart-pbx [...]            Asterisk restarts in the middle
@@ -21,7 +22,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib/setup.sh
 
 if (($# == 0)) || [[ $1 == -h || $1 == --help ]]; then
-    sed -n '2,17s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed -n '2,18s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
     exit 2
 fi
 arguments=()

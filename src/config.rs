@@ -1,7 +1,7 @@
 //! Configuration: the defaults file, a file over it, the environment over both.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use strowger_ami::Tls;
 use strowger_api::FrontSettings;
+use strowger_core::transfer::{OutsideBy, Rules};
 
 /// The defaults, which are also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -40,6 +41,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// Asterisk servers.
     pub asterisk: Asterisk,
+    /// Transfers to numbers outside.
+    pub transfers: Transfers,
     /// Sounds that are uploaded.
     pub media: Media,
     /// Backups of the database.
@@ -191,6 +194,33 @@ pub struct Asterisk {
     pub speech: Speech,
     /// Servers by name.
     pub servers: BTreeMap<String, Server>,
+}
+
+/// Transfers to numbers outside.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transfers {
+    /// Who may ask for one.
+    pub outside_by: OutsideBy,
+    /// Countries that may be dialed; none for that of the number shown.
+    pub countries: BTreeSet<String>,
+    /// Most at once.
+    pub max_at_once: u32,
+    /// Longest in minutes.
+    pub max_minutes: u32,
+}
+
+impl Transfers {
+    /// What the switchboard holds them to; `trunk` takes the calls of no campaign.
+    pub fn rules(&self, trunk: Option<String>) -> Rules {
+        Rules {
+            outside_by: self.outside_by,
+            countries: self.countries.clone(),
+            max_at_once: self.max_at_once,
+            max_s: self.max_minutes.saturating_mul(60),
+            trunk,
+        }
+    }
 }
 
 /// Sounds that are uploaded.
@@ -475,6 +505,19 @@ impl Config {
         };
         if !self.asterisk.transfer_trunk.is_empty() && !name_like(&self.asterisk.transfer_trunk) {
             bail!("asterisk.transfer_trunk must be a PJSIP endpoint: letters, digits, '-' and '_'");
+        }
+        for country in &self.transfers.countries {
+            if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()) {
+                bail!(
+                    "transfers.countries: {country:?} is no country: give the two capital letters of ISO 3166, such as \"FR\""
+                );
+            }
+        }
+        if !(1..=1_440).contains(&self.transfers.max_minutes) {
+            bail!(
+                "transfers.max_minutes is {}: it must be between 1 and 1440",
+                self.transfers.max_minutes
+            );
         }
         let (default, servers) = (&self.asterisk.default_server, &self.asterisk.servers);
         if default.is_empty() && servers.len() > 1 {

@@ -306,6 +306,7 @@ async fn start_on(
         requests,
         restored,
         packs: Arc::clone(&packs),
+        transfer_rules: config.transfers.rules(outside_trunk(config)),
         new_id: Arc::new(new_id),
         tracker: lifecycle.tracker.clone(),
     };
@@ -362,6 +363,7 @@ async fn start_on(
             front: config.http.front(),
             data_directory: config.data_directory.clone(),
             outside_trunk: outside_trunk(config),
+            outside_by: config.transfers.outside_by,
             console_grace: Duration::from_secs(config.http.console_grace_seconds),
             media: config.media.directory.clone(),
             recordings: config.asterisk.recordings(),

@@ -26,6 +26,7 @@ use strowger_core::{
     switchboard::{self, Action, Input, Refused, Restored, Switchboard},
     telephony::{Command, Event, ServerName},
     time::{Timestamp, millis_between},
+    transfer,
 };
 use strowger_realtime::Hub;
 use strowger_store::{Store, attempts::ClaimRequest};
@@ -72,6 +73,8 @@ pub struct Parts {
     pub restored: Restored,
     /// The rules that say who may be dialed.
     pub packs: Arc<Packs>,
+    /// What transfers to numbers outside are held to.
+    pub transfer_rules: transfer::Rules,
     /// Makes unique numbers.
     pub new_id: Arc<dyn Fn() -> Uuid + Send + Sync>,
     /// Where tasks run.
@@ -165,6 +168,7 @@ pub async fn run(
         mut requests,
         restored,
         packs,
+        transfer_rules,
         new_id,
         tracker,
     } = parts;
@@ -174,7 +178,8 @@ pub async fn run(
     let writer = tracker.spawn(writer::run(store.clone(), write_queue, done));
     let mut events = adapter.events;
     let mut exchange = Exchange {
-        switchboard: Switchboard::with_packs(Arc::clone(&packs)),
+        switchboard: Switchboard::with_packs(Arc::clone(&packs))
+            .with_transfer_rules(transfer_rules),
         store,
         hub,
         commands: adapter.commands,

@@ -27,4 +27,5 @@ mod starting;
 mod stopping;
 mod stream;
 mod supervision;
+mod transfers;
 mod trunks;

@@ -313,6 +313,7 @@ impl From<Refused> for Problem {
         match refused {
             Refused::UnknownCall(_) | Refused::UnknownCampaign(_) => Self::not_found(text),
             Refused::NotOfCampaign { .. } => Self::forbidden(text),
+            Refused::NotDialed { .. } => Self::field("number", text),
             Refused::NotRunning(_)
             | Refused::NoTrunk(_)
             | Refused::NotLoggedIn(_)
@@ -323,6 +324,7 @@ impl From<Refused> for Problem {
             | Refused::Over { .. }
             | Refused::CannotBeHeard { .. }
             | Refused::NotSupervising
+            | Refused::NotTransferable { .. }
             | Refused::WrongState { .. } => Self::conflict(text),
         }
     }

@@ -198,6 +198,8 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(supervision::barge))
         .routes(routes!(supervision::stop))
         .routes(routes!(calls::hang_up))
+        .routes(routes!(calls::transfer))
+        .routes(routes!(calls::transfers))
         .routes(routes!(calls::records))
         .routes(routes!(lists::list, lists::create))
         .routes(routes!(lists::change, lists::remove))

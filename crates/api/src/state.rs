@@ -17,6 +17,7 @@ use strowger_core::{
     switchboard::{Command, Stats},
     telephony::ServerName,
     time::Timestamp,
+    transfer::OutsideBy,
 };
 use strowger_realtime::Hub;
 use strowger_store::{Store, backups::keeper::Keeper, login_sessions::LoginEnd, reader::Reader};
@@ -175,6 +176,8 @@ pub struct ApiSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// The trunk to mobiles that are stations: a PJSIP endpoint.
     pub outside_trunk: Option<String>,
+    /// Who may have calls transferred to numbers outside.
+    pub outside_by: OutsideBy,
     /// How long an agent stays logged in after the last socket of their console is gone.
     pub console_grace: Duration,
     /// A web front to serve on every path that is not the API's.
@@ -200,6 +203,7 @@ impl ApiSettings {
             open_metrics_on_loopback: false,
             trusted_proxies: Vec::new(),
             outside_trunk: None,
+            outside_by: OutsideBy::default(),
             console_grace: Duration::from_mins(1),
             front: None,
             media: PathBuf::from("/var/lib/strowger-media"),

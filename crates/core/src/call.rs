@@ -8,6 +8,7 @@ use crate::{
     phone::PhoneNumber,
     telephony::{ChannelId, ServerName, SessionId},
     time::Timestamp,
+    transfer::Transfer,
 };
 
 /// Who called whom.
@@ -93,6 +94,8 @@ pub struct AttemptFacts {
     pub segment: crate::pacing::Segment,
     /// The trunk that it leaves through.
     pub trunk: TrunkId,
+    /// The number that is shown to the person called, when it is known.
+    pub caller_id: Option<PhoneNumber>,
     /// The only agent whom it may be connected to, if there is one.
     pub wanted_agent: Option<UserId>,
 }
@@ -183,6 +186,14 @@ pub struct Call {
     pub talked_to: Option<UserId>,
     /// The recording, relative to the recordings directory.
     pub recording: Option<String>,
+    /// The transfer that brought it where it is, or is bringing it there.
+    pub transfer: Option<Transfer>,
+    /// A transfer that was asked for: it begins when the conversation has been ended for it.
+    pub transfer_asked: Option<Transfer>,
+    /// How many transfers were asked for.
+    pub transfers: u32,
+    /// When it began to wait for an agent again, after one had talked on it.
+    pub waits_again: Option<Timestamp>,
 }
 
 impl Call {
@@ -220,7 +231,35 @@ impl Call {
             station: None,
             talked_to: None,
             recording: None,
+            transfer: None,
+            transfer_asked: None,
+            transfers: 0,
+            waits_again: None,
         }
+    }
+
+    /// It is being connected, or is connected, to a number outside.
+    pub fn is_outside(&self) -> bool {
+        self.transfer.as_ref().is_some_and(Transfer::is_outside)
+    }
+
+    /// The trunks whose channels its transfers use, or will.
+    pub fn outside_trunks(&self) -> impl Iterator<Item = &TrunkId> {
+        let transfers = [&self.transfer, &self.transfer_asked];
+        let lines = transfers
+            .into_iter()
+            .flatten()
+            .filter_map(|transfer| transfer.line.as_ref());
+        lines
+            .map(|line| &line.trunk)
+            .filter(|_| self.ended_at.is_none())
+    }
+
+    /// Since when it has been waiting for an agent, when it does.
+    pub fn waits_since(&self) -> Timestamp {
+        self.waits_again
+            .or(self.waiting_since)
+            .unwrap_or(self.since)
     }
 
     /// Its campaign, when it is outbound.

@@ -13,7 +13,8 @@
 //!   them may be dialed, [`ledger`] keeps why;
 //! - [`caller_id`] chooses the number to show, [`amd`] says how far machine detection can be
 //!   trusted, [`abandonment`] computes the rate that regulators ask for;
-//! - [`ivr`] checks and runs the flows that inbound callers walk;
+//! - [`ivr`] checks and runs the flows that inbound callers walk, [`transfer`] says where a
+//!   conversation may be handed to;
 //! - [`sound`] says which sounds Asterisk plays, [`backups`] when backups are due, [`limits`]
 //!   how much may be used at once;
 //! - [`telephony`] are the words spoken with an adapter, [`record`] those with the
@@ -48,3 +49,4 @@ pub mod statistics;
 pub mod switchboard;
 pub mod telephony;
 pub mod time;
+pub mod transfer;

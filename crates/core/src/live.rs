@@ -79,6 +79,8 @@ pub struct CallView {
     pub started_at: Timestamp,
     /// The agent.
     pub agent_id: Option<UserId>,
+    /// The number outside that it was transferred to, while it is connected there.
+    pub transferred_to: Option<String>,
 }
 
 /// A campaign as the board shows it.

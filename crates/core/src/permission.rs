@@ -91,6 +91,8 @@ macro_rules! permissions {
 permissions! {
     /// Log in at a station, be ready, pause, log out, see one's own work: always oneself.
     WorkAsAgent, "work-as-agent", Agent;
+    /// Have calls transferred to numbers outside, as far as the configuration lets one's role.
+    TransferOutside, "transfer-outside", Agent;
     /// See the live view of everybody.
     WatchLive, "watch-live", Supervisor;
     /// Listen, coach, barge, send messages, force a pause or a logout.
@@ -184,7 +186,10 @@ mod tests {
 
     #[test]
     fn an_agent_may_only_work() {
-        assert_eq!(of(Role::Agent), [Permission::WorkAsAgent]);
+        assert_eq!(
+            of(Role::Agent),
+            [Permission::WorkAsAgent, Permission::TransferOutside]
+        );
     }
 
     #[test]

@@ -218,6 +218,24 @@ pub fn number_type(number: &PhoneNumber) -> NumberType {
         .map_or(NumberType::Other, |parsed| NumberType::of(&parsed))
 }
 
+/// Whether a number belongs to a country (ISO 3166, two letters), by its numbering plan: that of
+/// one country when several share a calling code.
+pub fn is_of_country(number: &PhoneNumber, country: &str) -> bool {
+    let country = Region::from_str(country).ok();
+    country.is_some() && region_of(number) == country
+}
+
+/// Whether two numbers belong to the same country, and that country is known.
+pub fn same_country(one: &PhoneNumber, other: &PhoneNumber) -> bool {
+    let country = region_of(one);
+    country.is_some() && region_of(other) == country
+}
+
+fn region_of(number: &PhoneNumber) -> Option<Region> {
+    let parsed = PHONE_NUMBER_UTIL.parse(number.as_str(), None).ok()?;
+    parsed.get_region_code()
+}
+
 impl TryFrom<String> for PhoneNumber {
     type Error = InvalidPhone;
     fn try_from(text: String) -> Result<Self, InvalidPhone> {
@@ -333,6 +351,20 @@ mod tests {
                 prop_assert_eq!(PhoneNumber::parse(&text, region), Ok(typed.number));
             }
         }
+    }
+
+    #[test]
+    fn countries_that_share_a_calling_code_are_told_apart() {
+        let number = |text: &str| PhoneNumber::try_from(text.to_owned()).unwrap();
+        let (london, jersey) = (number("+442079460000"), number("+447797123456"));
+        let (washington, jamaica) = (number("+12025550142"), number("+18765230123"));
+        assert!(is_of_country(&london, "GB") && !is_of_country(&jersey, "GB"));
+        assert!(is_of_country(&washington, "US") && !is_of_country(&jamaica, "US"));
+        assert!(same_country(&london, &number("+442079460001")));
+        assert!(!same_country(&washington, &jamaica));
+        // A calling code of no country.
+        assert!(!same_country(&number("+999123"), &number("+999124")));
+        assert!(!is_of_country(&london, "everywhere"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::{
     retry::AfterAttempt,
     telephony::{Amd, ChannelId, ServerName},
     time::Timestamp,
+    transfer::{Outcome, Transfer},
 };
 
 /// One durable fact.
@@ -28,7 +29,8 @@ pub enum Write {
         /// When.
         at: Timestamp,
     },
-    /// An attempt was connected to an agent.
+    /// An attempt was connected to an agent: for the first time, or to the agent whom it was
+    /// transferred to.
     AttemptBridged {
         /// Which.
         attempt: AttemptId,
@@ -56,8 +58,9 @@ pub enum Write {
         /// When.
         at: Timestamp,
     },
-    /// An inbound call was connected to an agent. Written once for a call, at the moment
-    /// that it happens: a restart takes the conversation up again with this agent.
+    /// An inbound call was connected to an agent, for the first time or after a transfer.
+    /// Written at the moment that it happens: a restart takes the conversation up again with
+    /// this agent.
     InboundBridged {
         /// The call.
         call: CallId,
@@ -65,6 +68,35 @@ pub enum Write {
         agent: UserId,
         /// The queue that it waited in.
         queue: Option<QueueId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A transfer was asked for.
+    TransferAsked {
+        /// Of which call.
+        call: CallId,
+        /// Where to, and by whom.
+        transfer: Transfer,
+        /// When.
+        at: Timestamp,
+    },
+    /// A transfer was taken where it went.
+    TransferAnswered {
+        /// Of which call.
+        call: CallId,
+        /// Which transfer of the call.
+        ordinal: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// A transfer came to its end: it failed, or what it began is over.
+    TransferEnded {
+        /// Of which call.
+        call: CallId,
+        /// Which transfer of the call.
+        ordinal: u32,
+        /// What became of it.
+        outcome: Outcome,
         /// When.
         at: Timestamp,
     },
@@ -183,7 +215,7 @@ pub struct CallRecord {
     pub campaign: Option<CampaignId>,
     /// The contact, when outbound.
     pub contact: Option<ContactId>,
-    /// The agent who talked.
+    /// The agent who talked; after transfers, the last one.
     pub agent: Option<UserId>,
     /// Who called.
     pub source: Option<String>,
@@ -195,7 +227,7 @@ pub struct CallRecord {
     pub queue: Option<QueueId>,
     /// Nodes of the flow walked.
     pub path: Vec<String>,
-    /// The outside number transferred to.
+    /// The outside number that it was transferred to, and that answered; the last one.
     pub transferred_to: Option<String>,
     /// When it began.
     pub started_at: Timestamp,
@@ -205,7 +237,7 @@ pub struct CallRecord {
     pub waiting_since: Option<Timestamp>,
     /// When an agent was connected.
     pub bridged_at: Option<Timestamp>,
-    /// When the conversation with the agent ended.
+    /// When the conversation with the last agent ended.
     pub unbridged_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Timestamp,

@@ -29,6 +29,7 @@ mod staff;
 mod supervision;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod trunks;
 mod views;
 
@@ -56,11 +57,13 @@ use crate::{
     record::Write,
     telephony::{self, ChannelId, ServerName, SessionId},
     time::Timestamp,
+    transfer,
 };
 
 pub use commands::{Command, Refused};
 pub use links::{Restored, RestoredCall, RestoredSession};
 pub use supervision::Supervise;
+pub use transfers::TransferCall;
 
 /// Late signals of an unanswered attempt are awaited this long after its channel is gone:
 /// for a busy number Asterisk reports the Originate's outcome before the end of the dial.
@@ -80,6 +83,12 @@ const CONNECT_MS: u64 = 5_000;
 
 /// How long an agent's station rings for one call, in seconds.
 const STATION_RING_S: u32 = 20;
+
+/// How long a number outside rings for a transfer, in seconds.
+const OUTSIDE_RING_S: u32 = 30;
+
+/// Time for a conversation to end that is ended for a transfer.
+const HAND_ON_MS: u64 = 5_000;
 
 /// A message is hung up after this time, however long its sound file is.
 const MESSAGE_MS: u64 = 120_000;
@@ -453,6 +462,8 @@ pub struct Switchboard {
     actions: VecDeque<Action>,
     draining: bool,
     packs: Arc<Packs>,
+    /// What transfers outside are held to.
+    transfer_rules: transfer::Rules,
     /// When the duties of the packs are looked at next: they change with the date.
     duties_due: Option<Timestamp>,
     pacers: pacing::Pacers,
@@ -473,6 +484,13 @@ impl Switchboard {
             packs,
             ..Self::default()
         }
+    }
+
+    /// What transfers to numbers outside are held to from now on.
+    #[must_use]
+    pub fn with_transfer_rules(mut self, rules: transfer::Rules) -> Self {
+        self.transfer_rules = rules;
+        self
     }
 
     /// Takes what happened.

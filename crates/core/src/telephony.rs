@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{AgentSessionId, AttemptId, CallId, QueueId, SupervisionId},
     ivr,
+    phone::PhoneNumber,
 };
 
 /// The configured name of one exchange (one Asterisk server).
@@ -326,6 +327,13 @@ pub enum Command {
         /// The channel.
         channel: ChannelId,
     },
+    /// Take a nailed-up leg out of its conversation, and let it idle again.
+    FreeLeg {
+        /// Which exchange.
+        server: ServerName,
+        /// The leg.
+        leg: ChannelId,
+    },
     /// Ask for a [`Event::Snapshot`].
     Sync {
         /// Which exchange.
@@ -421,7 +429,7 @@ pub enum SessionCommand {
         /// The sound file, as Asterisk names it.
         sound: String,
     },
-    /// Run a flow.
+    /// Run a flow; a flow that waits in a queue is left for it.
     RunFlow {
         /// The flow.
         flow: Arc<ivr::Flow>,
@@ -457,6 +465,17 @@ pub enum ConnectTarget {
         endpoint: String,
         /// Ring time in seconds.
         seconds: u32,
+    },
+    /// A number outside. From then on the call is not recorded.
+    Outside {
+        /// What is dialed, such as `PJSIP/+33639981234@carrier`.
+        endpoint: String,
+        /// Ring time in seconds.
+        seconds: u32,
+        /// The number that is shown.
+        caller_id: PhoneNumber,
+        /// The conversation is ended after so many seconds.
+        max_s: u32,
     },
 }
 

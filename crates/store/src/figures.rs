@@ -58,18 +58,26 @@ impl Store {
                    FROM agent_sessions, day
                    WHERE user_id = $1 AND COALESCE(logout_at, $2) > day.begins
                ), states AS (
-                   SELECT t.state, t.reason, t.at,
+                   SELECT t.state, t.reason, t.at, t.call_id,
                           LEAD(t.at, 1, sessions.ends) OVER (PARTITION BY t.session_id ORDER BY t.id) AS until
                    FROM agent_states t JOIN sessions ON sessions.id = t.session_id
                ), spent AS (
-                   SELECT state, reason, at >= day.begins AS today,
+                   SELECT state, reason, call_id, at >= day.begins AS today,
                           GREATEST(EXTRACT(EPOCH FROM until - GREATEST(at, day.begins)), 0) AS seconds
                    FROM states, day WHERE until > day.begins
-               ), talks AS (
-                   SELECT COUNT(*) AS calls,
-                          SUM(EXTRACT(EPOCH FROM COALESCE(unbridged_at, ended_at, $2) - bridged_at)) AS seconds
-                   FROM call_records, day
+               ), conversations AS (
+                   SELECT EXTRACT(EPOCH FROM COALESCE(unbridged_at, ended_at, $2) - bridged_at) AS seconds
+                   FROM call_records r, day
                    WHERE agent_id = $1 AND started_at >= day.begins AND bridged_at IS NOT NULL
+                     AND NOT EXISTS (SELECT FROM call_transfers t WHERE t.call_id = r.id)
+                   UNION ALL
+                   -- Of a call that was handed on, each agent has their own part.
+                   SELECT SUM(seconds) FROM spent
+                   WHERE state IN ('on-call', 'on-hold')
+                     AND EXISTS (SELECT FROM call_transfers t WHERE t.call_id = spent.call_id)
+                   GROUP BY call_id
+               ), talks AS (
+                   SELECT COUNT(*) AS calls, SUM(seconds) AS seconds FROM conversations
                )
                SELECT (SELECT calls FROM talks) AS "calls!",
                       (SELECT COALESCE(seconds, 0)::bigint FROM talks) AS "talked_s!",

@@ -55,6 +55,7 @@ pub mod restore;
 pub mod scripts;
 pub mod settings;
 pub mod sites;
+pub mod transfers;
 pub mod trunks;
 pub mod user_groups;
 pub mod users;

@@ -42,6 +42,12 @@ impl Store {
         }
         restored.calls = self.open_attempts().await?;
         restored.calls.extend(self.open_inbound().await?);
+        let mut transfers = self.open_transfers().await?;
+        for call in &mut restored.calls {
+            if let Some(of_call) = transfers.remove(&call.id) {
+                (call.transfers, call.transfer) = (of_call.count, of_call.open);
+            }
+        }
         restored.sessions = self.open_sessions().await?;
         restored.limits = self.limits().await?;
         Ok(restored)
@@ -49,7 +55,7 @@ impl Store {
 
     async fn open_attempts(&self) -> Result<Vec<RestoredCall>, Error> {
         let rows = sqlx::query!(
-            "SELECT a.id, a.campaign_id, a.contact_id, a.ordinal, a.number, a.trunk_id, a.server, a.epoch, a.agent_id,
+            "SELECT a.id, a.campaign_id, a.contact_id, a.ordinal, a.number, a.trunk_id, a.server, a.epoch, a.agent_id, a.caller_id,
                  a.created_at, a.answered_at, a.bridged_at, a.list_id, c.time_zone
              FROM attempts a JOIN contacts c ON c.id = a.contact_id
              WHERE a.ended_at IS NULL ORDER BY a.id"
@@ -88,12 +94,18 @@ impl Store {
                         ordinal: uint(row.ordinal),
                         epoch: row.epoch,
                         trunk: read("attempts.trunk_id", row.trunk_id)?,
+                        caller_id: row
+                            .caller_id
+                            .map(|shown| read("attempts.caller_id", shown))
+                            .transpose()?,
                         wanted_agent,
                     }),
                     queue: None,
                     started_at: timestamp(row.created_at),
                     answered_at: row.answered_at.map(timestamp),
                     bridged,
+                    transfer: None,
+                    transfers: 0,
                 })
             })
             .collect()
@@ -128,6 +140,8 @@ impl Store {
                     started_at: timestamp(row.started_at),
                     answered_at: Some(timestamp(row.started_at)),
                     bridged: row.bridged_at.map(timestamp).zip(agent),
+                    transfer: None,
+                    transfers: 0,
                 })
             })
             .collect()

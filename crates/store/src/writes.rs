@@ -11,7 +11,7 @@ use strowger_core::{
 use crate::{
     Error, Store,
     convert::{int, utc},
-    outcomes,
+    outcomes, transfers,
 };
 
 struct Event {
@@ -120,6 +120,26 @@ async fn apply_one(db: &mut PgConnection, write: &Write) -> Result<Option<Event>
             .execute(db)
             .await?;
             event(*at, "call.bridged", call, json!({ "agent_id": agent }))
+        }
+        Write::TransferAsked { call, transfer, at } => {
+            transfers::asked(db, *call, transfer, *at).await?;
+            let payload = json!({ "ordinal": transfer.ordinal, "kind": transfer.target.kind(), "by": transfer.by });
+            event(*at, "call.transfer-asked", call, payload)
+        }
+        Write::TransferAnswered { call, ordinal, at } => {
+            transfers::answered(db, *call, *ordinal, *at).await?;
+            let payload = json!({ "ordinal": ordinal });
+            event(*at, "call.transfer-answered", call, payload)
+        }
+        Write::TransferEnded {
+            call,
+            ordinal,
+            outcome,
+            at,
+        } => {
+            transfers::ended(db, *call, *ordinal, *outcome, *at).await?;
+            let payload = json!({ "ordinal": ordinal, "outcome": outcome });
+            event(*at, "call.transfer-ended", call, payload)
         }
         Write::CallClosed(record) => {
             call_closed(db, record).await?;

@@ -778,6 +778,15 @@ async fn outcomes(scene: &mut Scene) {
         .write(
             Supervisor,
             "POST",
+            "/api/v1/calls/{id}/transfer",
+            call,
+            json!({"number": "+33142278187"}),
+        )
+        .await;
+    scene
+        .write(
+            Supervisor,
+            "POST",
             "/api/v1/campaigns/{id}/stop",
             "cmp_1",
             Value::Null,

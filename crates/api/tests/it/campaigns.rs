@@ -186,6 +186,7 @@ async fn an_agent_hangs_up_only_their_own_call() {
         since: Timestamp::UNIX_EPOCH,
         started_at: Timestamp::UNIX_EPOCH,
         agent_id: agent,
+        transferred_to: None,
     };
     app.hub.publish(Change::Call(call(1, Some(id(Agent)))));
     app.hub.publish(Change::Call(call(2, Some(id(Supervisor)))));

@@ -27,5 +27,6 @@ mod runs;
 mod secrets;
 mod stream;
 mod system;
+mod transfers;
 mod trunks;
 mod users;

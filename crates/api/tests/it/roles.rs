@@ -192,6 +192,9 @@ pub(crate) const ROUTES: &[Route] = &[
     route("DELETE", "/api/v1/supervision", SUPERVISOR),
     // For agents as well, but only with a call of their own.
     route("POST", "/api/v1/calls/{id}/hangup", SUPERVISOR),
+    // An agent only their own.
+    route("POST", "/api/v1/calls/{id}/transfer", AGENT),
+    route("GET", "/api/v1/calls/{id}/transfers", SUPERVISOR),
     route("GET", "/api/v1/call-records", SUPERVISOR),
     route("GET", "/api/v1/activity-types", AGENT),
     route("POST", "/api/v1/activity-types", SUPERVISOR),

@@ -47,7 +47,7 @@ impl Switchboard {
             }
             Event::BridgeEntered { channel, .. } => self.bridged(now, &channel),
             Event::BridgeLeft { channel } => {
-                if let Some(call) = self.call_of(&channel) {
+                if let Some(call) = self.call_of(&channel).filter(|call| !call.is_outside()) {
                     call.unbridged_at = Some(now);
                 }
             }

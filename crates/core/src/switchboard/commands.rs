@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use super::{Supervise, Switchboard, Target, Which};
+use super::{Supervise, Switchboard, Target, TransferCall, Which};
 use crate::{
     agent::{Agent, AgentState, Leg, LegMode, Login, Wish},
     call::Phase,
@@ -12,9 +12,11 @@ use crate::{
     ids::{CallId, CampaignId, QueueId, UserId},
     limits::Limits,
     live::Change,
+    phone::PhoneNumber,
     record::Write,
     telephony,
     time::Timestamp,
+    transfer::NotDialed,
 };
 
 /// A request of a person, already authorised.
@@ -37,6 +39,8 @@ pub enum Command {
     LogOut(UserId),
     /// Hang a customer up.
     HangUp(CallId),
+    /// Hand a conversation on.
+    Transfer(TransferCall),
     /// Let a supervisor hear an agent; a line that they have already ends.
     Supervise(Supervise),
     /// End the line of a supervisor.
@@ -201,6 +205,22 @@ pub enum Refused {
     /// No such call is alive.
     #[error("call {0} is over")]
     UnknownCall(CallId),
+    /// A call cannot be handed on now.
+    #[error("call {call} cannot be transferred: {hint}")]
+    NotTransferable {
+        /// Which.
+        call: CallId,
+        /// Why, and what to do.
+        hint: &'static str,
+    },
+    /// The number that a call was to be handed to is not dialed.
+    #[error("{number} is not dialed: {why}")]
+    NotDialed {
+        /// Which.
+        number: PhoneNumber,
+        /// Why.
+        why: NotDialed,
+    },
 }
 
 impl Switchboard {
@@ -218,6 +238,7 @@ impl Switchboard {
                 }
                 Ok(())
             }
+            Command::Transfer(asked) => self.transfer(now, asked),
             Command::Supervise(asked) => self.supervise(asked),
             Command::StopSupervising(supervisor) => self.stop_supervising(&supervisor),
             Command::Configure(settings) => {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{STATION_RING_S, Switchboard};
+use super::{STATION_RING_S, Switchboard, transfers::outcome_of};
 use crate::{
     agent::{Agent, AgentState, LegMode},
     call::{AttemptFacts, Call, Kind, Phase},
@@ -10,6 +10,7 @@ use crate::{
     record::Write,
     telephony::{ChannelId, ConnectOutcome, ConnectTarget, Recording, ServerName, SessionCommand},
     time::{Timestamp, after},
+    transfer::Target,
 };
 
 /// What an agent serves, and on which exchange.
@@ -119,7 +120,7 @@ impl Switchboard {
         }
     }
 
-    fn connect(&mut self, now: Timestamp, id: CallId, agent_id: &UserId) {
+    pub(super) fn connect(&mut self, now: Timestamp, id: CallId, agent_id: &UserId) {
         let Some(session) = self.calls.get(&id).and_then(|call| call.session) else {
             return;
         };
@@ -140,11 +141,13 @@ impl Switchboard {
             ),
         };
         agent.call = Some(id);
+        agent.notice = None;
         self.set_agent(now, agent_id, state, "call offered");
         let record = self.recording_of(id);
         if let Some(call) = self.calls.get_mut(&id) {
             call.agent = Some(agent_id.clone());
             call.offered_at.get_or_insert(now);
+            call.station = None;
             call.recording = record.as_ref().map(|recording| recording.file.clone());
         }
         self.set_phase(now, id, Phase::Connecting);
@@ -175,27 +178,42 @@ impl Switchboard {
             self.note_bridged(now, id);
         } else if let Some(call) = self.calls.get_mut(&id)
             && call.phase == Phase::Bridged
+            && !call.is_outside()
         {
             call.unbridged_at = None;
         }
     }
 
     pub(super) fn note_bridged(&mut self, now: Timestamp, id: CallId) {
+        if self.calls.get(&id).is_some_and(Call::is_outside) {
+            return self.outside_answered(now, id);
+        }
         let late = self.connected_late(now, id);
         let longest_ms = self.longest_talk(id);
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         let known = call.bridged_at.is_some();
+        // An agent had it before this one: it was transferred, or came back.
+        let again = known && call.unbridged_at.is_some();
         let at = *call.bridged_at.get_or_insert(now);
         call.talk_until = call.talk_until.or(longest_ms.map(|ms| after(at, ms)));
         call.signals.bridged = true;
         call.unbridged_at = None;
+        call.waits_again = None;
+        let goes_to = call.transfer.as_ref().map(|transfer| &transfer.target);
+        let arrived = match (goes_to, &call.agent) {
+            (Some(Target::Agent(target)), Some(agent)) => target == agent,
+            (Some(Target::Agent(_) | Target::Outside(_) | Target::Flow(_)) | None, _) => false,
+        };
         let agent = call.agent.clone();
         if agent.is_some() {
             call.talked_to.clone_from(&agent);
         }
         let (kind, queue) = (call.kind.clone(), call.walk.queue.clone());
+        if arrived {
+            self.transfer_answered(now, id);
+        }
         // Also without an agent whom we know: a conversation found after a restart goes on.
         self.set_phase(now, id, Phase::Bridged);
         let Some(agent) = agent else {
@@ -213,12 +231,14 @@ impl Switchboard {
                     late,
                 });
                 // The first moment at which it is certain that a person answered.
-                self.count(&campaign, |counters| {
-                    counters.bridged += 1;
-                    counters.answered_human += 1;
-                });
+                if !again {
+                    self.count(&campaign, |counters| {
+                        counters.bridged += 1;
+                        counters.answered_human += 1;
+                    });
+                }
             }
-            Kind::Inbound(_) if !known => self.write(Write::InboundBridged {
+            Kind::Inbound(_) if !known || again => self.write(Write::InboundBridged {
                 call: id,
                 agent,
                 queue,
@@ -244,6 +264,8 @@ impl Switchboard {
         };
         let Some(session) = call.session else { return };
         match call.phase {
+            // It was ended for a transfer.
+            Phase::Bridged if call.transfer_asked.is_some() => self.hand_on(now, id),
             // They talked: the agent hung up, or the customer did and their channel's end follows.
             Phase::Bridged => {
                 self.release_agent(now, id, "conversation ended");
@@ -252,9 +274,12 @@ impl Switchboard {
             }
             Phase::Connecting => {
                 let agent = call.agent.clone();
+                let transferred = call.transfer.as_ref().is_some_and(|t| t.answered_at.is_none());
                 if let Some(call) = self.calls.get_mut(&id) {
                     call.agent = None;
-                    call.recording = None;
+                    if call.bridged_at.is_none() {
+                        call.recording = None;
+                    }
                 }
                 if let Some(agent) = agent {
                     let reason = match outcome {
@@ -262,6 +287,9 @@ impl Switchboard {
                         ConnectOutcome::Failed | ConnectOutcome::Talked => crate::agent::LEG_LOST,
                     };
                     self.station_failed(now, &agent, reason);
+                }
+                if transferred {
+                    return self.transfer_failed(now, id, outcome_of(outcome));
                 }
                 // Another agent may still be in time.
                 self.set_phase(now, id, Phase::Waiting);

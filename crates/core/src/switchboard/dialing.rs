@@ -113,6 +113,9 @@ impl Switchboard {
     fn lines(&self) -> AllLines {
         let mut lines = AllLines::default();
         for call in self.calls.values() {
+            for trunk in call.outside_trunks() {
+                *lines.on_trunk.entry(trunk.clone()).or_default() += 1;
+            }
             let Kind::Outbound(facts) = &call.kind else {
                 continue;
             };
@@ -427,12 +430,12 @@ impl Switchboard {
             return;
         }
         let channel = ChannelId::for_attempt(new.attempt);
-        let caller_id = new.caller_id.as_ref().or(settings.caller_id.as_ref());
+        let caller_id = new.caller_id.or_else(|| settings.caller_id.clone());
         let originate = Originate {
             server: trunk.server.clone(),
             channel: channel.clone(),
             endpoint: format!("PJSIP/{}@{}", new.number, trunk.endpoint),
-            caller_id: caller_id.map(ToString::to_string),
+            caller_id: caller_id.as_ref().map(ToString::to_string),
             timeout_ms: settings.ring_timeout_s.saturating_mul(1_000),
             purpose: OriginatePurpose::Customer {
                 attempt: new.attempt,
@@ -452,6 +455,7 @@ impl Switchboard {
                 epoch: campaign.epoch,
                 segment: new.segment,
                 trunk: trunk.id.clone(),
+                caller_id,
                 wanted_agent: new.agent.clone(),
             }),
             Phase::Dialing,

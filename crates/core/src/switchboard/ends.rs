@@ -10,6 +10,7 @@ use crate::{
     retry::AfterAttempt,
     telephony::{self, SessionCommand},
     time::{Timestamp, after, millis_between},
+    transfer::Outcome,
 };
 
 impl Switchboard {
@@ -93,6 +94,7 @@ impl Switchboard {
         };
         match call.phase {
             Phase::Dialing | Phase::Ringing => self.look_again(now, id, OVERDUE_MS),
+            Phase::Bridged if call.transfer_asked.is_some() => self.transfer_overdue(now, id),
             Phase::Flow if !call.has_flow() && call.session.is_some() => {
                 self.flow_found(now, id, None);
             }
@@ -135,6 +137,7 @@ impl Switchboard {
     pub(super) fn close(&mut self, now: Timestamp, id: CallId) {
         // Leaving the waiting line is part of leaving the phase.
         self.set_phase(now, id, Phase::Ending);
+        self.end_transfer(now, id, Outcome::CallEnded);
         let Some(mut call) = self.calls.remove(&id) else {
             return;
         };

@@ -143,7 +143,10 @@ impl Switchboard {
             return;
         }
         // A flow may lead through several queues; each wait is measured on its own.
-        call.waiting_since = None;
+        call.waits_again = None;
+        if call.bridged_at.is_none() {
+            call.waiting_since = None;
+        }
         let server = call.server.clone();
         // No agent is kept busy by a machine.
         let machine = call.signals.amd == Some(Amd::Machine);

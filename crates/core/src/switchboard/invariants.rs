@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 use super::{Action, Switchboard};
 use crate::{
     agent::{Agent, AgentState},
-    call::{Kind, Phase},
+    call::{Call, Kind, Phase},
     ids::{AgentSessionId, AttemptId, CallId, UserId},
     record::Write,
     telephony::{self, ChannelId, ChannelOwner, OriginatePurpose},
@@ -24,6 +24,8 @@ const MAX_NEWS: usize = 100;
 pub(super) struct Witness {
     /// Attempts handed out and not ended, and whether their Originate has left.
     attempts: HashMap<AttemptId, bool>,
+    /// Transfers that were asked for and have not ended.
+    transfers: BTreeSet<(CallId, u32)>,
     /// The last leg dialed of each open agent session.
     legs: HashMap<AgentSessionId, u32>,
     /// What is broken now.
@@ -47,6 +49,8 @@ enum Fault {
     Connection(CallId),
     /// A call has no limit.
     Limit(CallId),
+    /// A call and its transfers disagree.
+    Transfer(CallId),
     /// An outbound call has no open attempt.
     NoAttempt(CallId),
     /// An open attempt has no call, so nothing will end it.
@@ -69,6 +73,11 @@ impl Witness {
         self.legs.insert(session, legs);
     }
 
+    /// An earlier run began this transfer and did not end it.
+    pub(super) fn transferred_before(&mut self, call: CallId, ordinal: u32) {
+        self.transfers.insert((call, ordinal));
+    }
+
     /// What is wrong with an action. O(1).
     fn judge(&mut self, action: &Action) -> Option<String> {
         match action {
@@ -84,6 +93,20 @@ impl Witness {
             Action::Write(Write::AttemptEnded(end)) => {
                 let open = self.attempts.remove(&end.attempt).is_some();
                 (!open).then(|| format!("{} ends and is not open", end.attempt))
+            }
+            Action::Write(Write::TransferAsked { call, transfer, .. }) => {
+                let key = (*call, transfer.ordinal);
+                let new = self.transfers.insert(key);
+                (!new).then(|| format!("transfer {} of {call} begins twice", transfer.ordinal))
+            }
+            Action::Write(Write::TransferEnded { call, ordinal, .. }) => {
+                let open = self.transfers.remove(&(*call, *ordinal));
+                (!open).then(|| format!("transfer {ordinal} of {call} ends and is not open"))
+            }
+            Action::Write(Write::CallClosed(record)) => {
+                let call = record.call;
+                let open = self.transfers.range((call, 0)..=(call, u32::MAX)).next();
+                open.map(|(_, ordinal)| format!("transfer {ordinal} of {call} is left open"))
             }
             Action::Write(Write::SessionClosed { session, .. }) => {
                 self.legs.remove(session);
@@ -237,6 +260,10 @@ impl Switchboard {
                 let news = format!("{id} has an agent who does not have it");
                 broken.insert(Fault::Connection(id), news);
             }
+            if !transfers_hold(call) {
+                let news = format!("{id} is {phase:?} and does not follow its transfer");
+                broken.insert(Fault::Transfer(id), news);
+            }
             if !self.timers.contains(&(call.limit, super::Timer::Call(id))) {
                 let news = format!("{id} is {phase:?} without a limit");
                 broken.insert(Fault::Limit(id), news);
@@ -250,4 +277,15 @@ impl Switchboard {
         }
         broken
     }
+}
+
+/// A transfer is asked for while somebody talks; whoever talks to a number outside talks to no
+/// agent; and a line is reserved exactly for a number outside.
+fn transfers_hold(call: &Call) -> bool {
+    let talks = call.phase == Phase::Bridged;
+    let mut transfers = [&call.transfer, &call.transfer_asked].into_iter().flatten();
+    let lines = transfers.all(|transfer| transfer.is_outside() == transfer.line.is_some());
+    let connects = matches!(call.phase, Phase::Connecting | Phase::Bridged);
+    let alone = !(call.is_outside() && connects) || call.agent.is_none();
+    lines && alone && (talks || call.transfer_asked.is_none())
 }

@@ -11,6 +11,7 @@ use crate::{
     limits::Limits,
     telephony::{ChannelId, ChannelOwner, LiveChannel, ServerName},
     time::{Timestamp, after, millis_between},
+    transfer::Transfer,
 };
 
 /// What the database knows after a start.
@@ -48,6 +49,10 @@ pub struct RestoredCall {
     pub answered_at: Option<Timestamp>,
     /// When it was connected, and to whom.
     pub bridged: Option<(Timestamp, UserId)>,
+    /// The last transfer of it, unless that is over.
+    pub transfer: Option<Transfer>,
+    /// How many transfers were asked for.
+    pub transfers: u32,
 }
 
 /// An agent session without an end.
@@ -148,9 +153,16 @@ impl Switchboard {
             started_at,
             answered_at,
             bridged,
+            transfer,
+            transfers,
         } = restored;
         let mut call = Call::new(id, server, channel.clone(), kind, Phase::Restored, now);
         call.walk.queue = queue;
+        call.transfers = transfers;
+        if let Some(transfer) = &transfer {
+            self.witness.transferred_before(id, transfer.ordinal);
+        }
+        call.transfer = transfer;
         call.started_at = started_at;
         call.answered_at = answered_at;
         call.signals.answered = answered_at.is_some();
@@ -311,8 +323,12 @@ impl Switchboard {
             let leg = agent.leg.channel().and_then(|leg| live.get(leg));
             leg.is_some_and(|leg| leg.bridge == channel.bridge)
         });
+        let by_leg = by_leg.map(|agent| agent.login.agent.clone());
+        self.adopt_transfer(now, id, by_leg.as_ref());
+        if by_leg.is_none() && self.calls.get(&id).is_some_and(Call::is_outside) {
+            return self.outside_answered(now, id);
+        }
         let agent = by_leg
-            .map(|agent| agent.login.agent.clone())
             .or_else(|| self.calls.get(&id).and_then(|call| call.talked_to.clone()))
             .filter(|agent| self.agents.get(agent).is_some_and(|a| a.call.is_none()));
         if let Some(agent) = &agent

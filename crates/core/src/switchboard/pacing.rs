@@ -226,6 +226,9 @@ impl Switchboard {
             return;
         }
         let campaign = facts.campaign.clone();
+        if call.bridged_at.is_some() {
+            return self.pace_transfer(now, &campaign, id);
+        }
         let event = match (call.phase, &call.agent) {
             (Phase::Dialing, _) => Event::Dialed(id, facts.segment),
             (Phase::Ringing, _) => Event::Ringing(id),
@@ -250,6 +253,20 @@ impl Switchboard {
             ) => return,
         };
         self.tell_pacer(now, &campaign, &event);
+    }
+
+    /// A person who was connected is counted and owed nothing; only whom they keep busy matters,
+    /// and an agent of another campaign is told of as busy there.
+    fn pace_transfer(&mut self, now: Timestamp, campaign: &CampaignId, id: CallId) {
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        if let (Phase::Connecting, Some(agent)) = (call.phase, &call.agent)
+            && self.pacers.homes.get(agent) == Some(campaign)
+        {
+            let event = Event::Connected(id, agent.clone());
+            self.tell_pacer(now, campaign, &event);
+        }
     }
 
     /// A line of a predictive campaign is closed.

@@ -1,8 +1,8 @@
 //! The phases of a call, each with a limit.
 
 use super::{
-    CONNECT_MS, HAND_OVER_MS, LOOK_MS, MESSAGE_MS, OVERDUE_MS, SET_UP_MS, SETTLE_MS,
-    STATION_RING_S, Switchboard, Timer,
+    CONNECT_MS, HAND_OVER_MS, LOOK_MS, MESSAGE_MS, OUTSIDE_RING_S, OVERDUE_MS, SET_UP_MS,
+    SETTLE_MS, STATION_RING_S, Switchboard, Timer,
 };
 use crate::{
     agent::LegMode,
@@ -20,17 +20,26 @@ impl Switchboard {
         if call.phase == Phase::Waiting {
             let key = (
                 call.direction() == Direction::Inbound,
-                call.waiting_since.unwrap_or(call.since),
+                call.waits_since(),
                 id,
             );
             self.waiting.remove(&key);
         }
         let from = std::mem::replace(&mut call.phase, phase);
         call.since = now;
+        self.leave_transfers(now, id, phase);
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         if phase == Phase::Waiting {
-            let since = *call.waiting_since.get_or_insert(now);
+            // Whoever was connected once waits anew, and is not late for it.
+            if call.bridged_at.is_some() {
+                call.waits_again.get_or_insert(now);
+            } else {
+                call.waiting_since.get_or_insert(now);
+            }
             self.waiting
-                .insert((call.direction() == Direction::Inbound, since, id));
+                .insert((call.direction() == Direction::Inbound, call.waits_since(), id));
         }
         let limit = self.phase_limit(now, id);
         self.arm_call(id, limit);
@@ -74,7 +83,7 @@ impl Switchboard {
                     // It asked for an agent in a flow, and hears music.
                     Kind::Outbound(_) | Kind::Inbound(_) => u64::from(call.walk.max_wait_s) * 1_000,
                 };
-                return after(call.waiting_since.unwrap_or(now), limit);
+                return after(call.waits_since(), limit);
             }
             Phase::Connecting => self.connect_limit(call),
             Phase::Message => MESSAGE_MS,
@@ -91,6 +100,9 @@ impl Switchboard {
 
     /// How long an agent may take to be connected.
     pub(super) fn connect_limit(&self, call: &Call) -> u64 {
+        if call.is_outside() {
+            return CONNECT_MS + u64::from(OUTSIDE_RING_S) * 1_000;
+        }
         let agent = call.agent.as_ref().and_then(|id| self.agents.get(id));
         match agent.map(|agent| agent.login.leg_mode) {
             Some(LegMode::NailedUp) => CONNECT_MS,

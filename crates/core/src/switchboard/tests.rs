@@ -17,5 +17,6 @@ mod predictive;
 mod properties;
 mod restart;
 mod supervision;
+mod transfers;
 mod trunks;
 mod world;

@@ -7,6 +7,7 @@ use crate::{
     ids::{CallId, CampaignId, UserId},
     live::{AgentView, CallView, CampaignView, Change, PreviewView},
     time::Timestamp,
+    transfer::Target,
 };
 
 impl Switchboard {
@@ -41,6 +42,13 @@ impl Switchboard {
             return;
         };
         let queue_id = call.walk.queue.clone();
+        let transferred_to = call
+            .transfer
+            .as_ref()
+            .and_then(|transfer| match &transfer.target {
+                Target::Outside(number) => Some(number.to_string()),
+                Target::Agent(_) | Target::Flow(_) => None,
+            });
         let (number, did) = match &call.kind {
             Kind::Outbound(facts) => (Some(facts.number.to_string()), None),
             Kind::Inbound(facts) => (facts.caller.clone(), Some(facts.did.clone())),
@@ -55,7 +63,13 @@ impl Switchboard {
             phase: call.phase,
             since: call.since,
             started_at: call.started_at,
-            agent_id: call.agent.clone().or_else(|| call.talked_to.clone()),
+            // Whoever handed it on to a number outside has it no more.
+            agent_id: call
+                .agent
+                .clone()
+                .or_else(|| call.talked_to.clone())
+                .filter(|_| transferred_to.is_none()),
+            transferred_to,
         };
         self.act(Action::Publish(Change::Call(view)));
     }

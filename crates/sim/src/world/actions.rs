@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     LinkKey, Timer, World,
-    channels::{By, Party, Place},
+    channels::{By, Party, Place, Role},
     dialing::Origination,
 };
 use crate::{
@@ -91,7 +91,7 @@ fn permissions(action: &str) -> Option<&'static [&'static str]> {
         "hangup" => &["system", "call"],
         "coreshowchannels" | "coresettings" | "corestatus" => &["system", "reporting"],
         "getvar" => &["call", "reporting"],
-        "setvar" => &["call"],
+        "setvar" | "redirect" => &["call"],
         "filter" => &["system"],
         "command" => &["command"],
         "userevent" => &["user"],
@@ -219,6 +219,7 @@ impl World {
             "filter" => self.filter(link, id, &action),
             "originate" => self.action_originate(link, id, &action),
             "hangup" => self.action_hangup(link, id, &action),
+            "redirect" => self.action_redirect(link, id, &action),
             "coreshowchannels" => self.core_show_channels(link, id),
             "coresettings" => {
                 let frame = Frame::response("Success", id)
@@ -412,6 +413,26 @@ impl World {
         let cause = action.get("Cause").and_then(|cause| cause.parse().ok());
         self.succeed(link, id, "Channel Hungup");
         self.hang_up(key, cause.unwrap_or(16), By::Manager);
+    }
+
+    /// A nailed-up leg is sent back to where it idles; no other channel can be sent anywhere here.
+    fn action_redirect(&mut self, link: LinkKey, id: Option<&str>, action: &Message) {
+        let get = |key| action.get(key).unwrap_or_default();
+        let Some(key) = self.find(&get("Channel")) else {
+            let message = format!("Channel does not exist: {}", get("Channel"));
+            return self.refuse(link, id, &message);
+        };
+        let leg = self
+            .channels
+            .get(&key)
+            .is_some_and(|channel| channel.role == Role::Leg);
+        let idles = (&*get("Context"), &*get("Exten"), &*get("Priority"))
+            == ("strowger-agent", "leg", "1");
+        if !leg || !idles {
+            return self.refuse(link, id, "Redirect failed");
+        }
+        self.succeed(link, id, "Redirect successful");
+        self.leave_bridge(key);
     }
 
     fn core_show_channels(&mut self, link: LinkKey, id: Option<&str>) {

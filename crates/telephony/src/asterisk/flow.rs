@@ -14,7 +14,7 @@ use strowger_core::{
 };
 use tracing::warn;
 
-use super::session::Steered;
+use super::session::{RETURN, Steered};
 
 /// Every key ends a prompt: a wrong one has to be noticed as well.
 const ALL_KEYS: &str = "0123456789*#";
@@ -42,6 +42,10 @@ pub(super) async fn run(
         match carry_out(call, effect, recording).await {
             Ok(next) => input = next,
             Err(error) => break Err(error),
+        }
+        if call.next.is_some() && !call.session.is_hung_up() {
+            // The call goes elsewhere; what this flow would do is of no interest.
+            return Ok(());
         }
     };
     // Whoever hangs up in the middle of a prompt ends it with an error.
@@ -200,7 +204,7 @@ async fn transfer(
     // While they talk the daemon may go: the dialplan must not start the flow again.
     call.set_done(true).await?;
     let outcome = call
-        .dial(&format!("PJSIP/{number}@{trunk}"), ring_s)
+        .dial(&format!("PJSIP/{number}@{trunk}"), ring_s, RETURN)
         .await?;
     let answered = outcome == ConnectOutcome::Talked;
     call.shared
@@ -280,10 +284,16 @@ async fn wait_in_queue(
             }
             Some(SessionCommand::HangUp) => return Ok(Input::QueueEnded(QueueOutcome::Connected)),
             Some(
-                SessionCommand::PlayAndHangUp { .. }
+                command @ (SessionCommand::PlayAndHangUp { .. }
                 | SessionCommand::LeaveMessage { .. }
-                | SessionCommand::RunFlow { .. },
-            ) => {}
+                | SessionCommand::RunFlow { .. }),
+            ) => {
+                call.session.set_music(false, None).await?;
+                // The dialplan offers it again if it is lost from here on.
+                call.set_done(false).await?;
+                call.next = Some(command);
+                return Ok(Input::QueueEnded(QueueOutcome::Connected));
+            }
             None => return Ok(Input::CallerHungUp),
         }
     }

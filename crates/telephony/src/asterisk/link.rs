@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use strowger_ami::{
     ActionError, Client, Events, Message, Notice,
-    actions::{self, Application, OriginateRequest},
+    actions::{self, Application, Destination, OriginateRequest},
 };
 use strowger_core::telephony::{
     Command, Event, Originate, OriginateFailure, OriginatePurpose, ServerName, Supervision,
@@ -227,6 +227,19 @@ pub(super) async fn carry_out(
                         }));
                     }
                 }
+                Some(Command::FreeLeg { server, leg }) => {
+                    if let Some(handle) = servers.get(&server) {
+                        let client = handle.client.clone();
+                        answers.push(Box::pin(async move {
+                            let idle = actions::redirect(&leg.0, &idle_place(), None);
+                            // A leg that is gone has left its conversation.
+                            if let Err(error) = client.send(idle).await.map(drop).or_else(is_gone) {
+                                warn!(%server, %leg, %error, "Cannot take a leg out of its conversation");
+                            }
+                            None
+                        }));
+                    }
+                }
                 Some(Command::Originate(originate)) => match servers.get(&originate.server) {
                     Some(handle) => answers.push(Box::pin(place(handle.client.clone(), originate))),
                     None => {
@@ -247,8 +260,21 @@ pub(super) async fn carry_out(
 /// Hanging up what is gone already is success.
 fn is_gone(error: ActionError) -> Result<(), ActionError> {
     match error {
-        ActionError::Rejected { message } if message.contains("No such channel") => Ok(()),
+        ActionError::Rejected { message }
+            if message.contains("No such channel") || message.contains("does not exist") =>
+        {
+            Ok(())
+        }
         other => Err(other),
+    }
+}
+
+/// Where a nailed-up leg idles: answering a channel that is up does nothing.
+fn idle_place() -> Destination {
+    Destination {
+        context: AGENT_CONTEXT.to_owned(),
+        exten: LEG.to_owned(),
+        priority: 1,
     }
 }
 
@@ -294,6 +320,10 @@ async fn place(client: Client, originate: Originate) -> Option<Event> {
     Some(Event::OriginateFailed { channel, failure })
 }
 
+/// The place in the dialplan where nailed-up legs idle.
+const AGENT_CONTEXT: &str = "strowger-agent";
+const LEG: &str = "leg";
+
 /// Where the channel goes once it is answered.
 fn destination(purpose: OriginatePurpose) -> OriginateRequest {
     let place = |context: &str, exten: &str| OriginateRequest {
@@ -314,7 +344,7 @@ fn destination(purpose: OriginatePurpose) -> OriginateRequest {
             ],
             ..place("strowger-dialer", "s")
         },
-        OriginatePurpose::AgentLeg => place("strowger-agent", "leg"),
+        OriginatePurpose::AgentLeg => place(AGENT_CONTEXT, LEG),
         OriginatePurpose::Supervision { target, how } => OriginateRequest {
             application: Some(Application {
                 name: "ChanSpy".to_owned(),

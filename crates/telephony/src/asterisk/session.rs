@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use strowger_agi::{CommandError, ExecResult, Session};
 use strowger_core::{
     ids::CallId,
+    phone::PhoneNumber,
     sound::played_as,
     telephony::{
         Amd, ChannelId, ConnectOutcome, ConnectTarget, Event, Recording, ServerName,
@@ -26,14 +27,25 @@ const GREETING_OVER: [&str; 3] = ["1500", "1", "30"];
 /// Longer than that takes.
 const GREETING: Duration = Duration::from_secs(40);
 
+/// Option of `Dial`: the session goes on when the called party hangs up first.
+pub(super) const RETURN: &str = "g";
+
+/// Options of `Dial` for a number outside. `f`: the number that it is shown, which would be the
+/// caller's own otherwise; `S`: the seconds after which it is hung up.
+fn outside_options(caller_id: &PhoneNumber, max_s: u32) -> String {
+    format!("{RETURN}f({caller_id})S({max_s})")
+}
+
 /// A session and what it needs to be steered.
 pub(super) struct Steered {
     pub(super) session: Session,
     pub(super) id: SessionId,
     pub(super) commands: mpsc::Receiver<SessionCommand>,
     pub(super) shared: Arc<Shared>,
-    /// The conversation is being recorded already.
+    /// The conversation is being recorded already, or was.
     recording: bool,
+    /// A command that the flow was left for.
+    pub(super) next: Option<SessionCommand>,
 }
 
 /// Closes a session however its task ends: a flow that panics, or a server that drops it.
@@ -86,6 +98,7 @@ pub(super) async fn serve(session: Session, shared: Arc<Shared>, stop: Cancellat
             commands,
             shared: Arc::clone(&shared),
             recording: false,
+            next: None,
         };
         tokio::select! {
             () = stop.cancelled() => {}
@@ -207,6 +220,9 @@ impl Steered {
         if self.session.is_hung_up() {
             return None;
         }
+        if let Some(command) = self.next.take() {
+            return Some(command);
+        }
         tokio::select! {
             command = self.commands.recv() => command,
             () = self.session.wait_hangup() => None,
@@ -247,7 +263,19 @@ impl Steered {
                     }
                 }
             }
-            ConnectTarget::Ring { endpoint, seconds } => self.dial(endpoint, *seconds).await?,
+            ConnectTarget::Ring { endpoint, seconds } => {
+                self.dial(endpoint, *seconds, RETURN).await?
+            }
+            ConnectTarget::Outside {
+                endpoint,
+                seconds,
+                caller_id,
+                max_s,
+            } => {
+                self.stop_recording().await?;
+                let options = outside_options(caller_id, *max_s);
+                self.dial(endpoint, *seconds, &options).await?
+            }
         };
         if outcome != ConnectOutcome::Talked {
             self.session.set_variable(DONE, "0").await?;
@@ -258,15 +286,34 @@ impl Steered {
         Ok(())
     }
 
+    /// Whoever is outside did not agree to be recorded. It does not begin again on this call.
+    async fn stop_recording(&mut self) -> Result<(), CommandError> {
+        if !self.recording {
+            return Ok(());
+        }
+        match self
+            .session
+            .exec_within("StopMixMonitor", &[], Some(QUICK))
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error @ (CommandError::HungUp | CommandError::Disconnected)) => Err(error),
+            Err(error) => {
+                warn!(%error, "StopMixMonitor failed");
+                Ok(())
+            }
+        }
+    }
+
     /// Rings an endpoint; returns when the conversation is over or never began.
     pub(super) async fn dial(
         &mut self,
         endpoint: &str,
         seconds: u32,
+        options: &str,
     ) -> Result<ConnectOutcome, CommandError> {
-        // `g` lets the session go on when the called party hangs up first.
         self.session
-            .exec("Dial", &[endpoint, &seconds.to_string(), "g"])
+            .exec("Dial", &[endpoint, &seconds.to_string(), options])
             .await?;
         Ok(
             match self.session.get_variable("DIALSTATUS").await?.as_deref() {
@@ -334,5 +381,11 @@ mod tests {
             };
             assert_eq!(options(&recording), expected);
         }
+    }
+
+    #[test]
+    fn whoever_is_called_outside_sees_our_number_and_not_that_of_the_customer() {
+        let shown = PhoneNumber::parse("+33199000100", "FR").unwrap();
+        assert_eq!(outside_options(&shown, 7_200), "gf(+33199000100)S(7200)");
     }
 }

@@ -50,6 +50,12 @@ enum Scenario {
         #[arg(long)]
         json: bool,
     },
+    /// Calls that are transferred to another agent, outside, and back.
+    Transfer {
+        /// Accepted for symmetry; the output is always JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// A campaign during which Asterisk restarts.
     RestartPbx {
         #[command(flatten)]
@@ -177,6 +183,11 @@ async fn run(launch: &Launch, asterisk: &Asterisk, scenario: Scenario) -> anyhow
             print(&report);
             Ok(verdict("console", &report))
         }
+        Scenario::Transfer { json: _ } => {
+            let report = lab::transfer(launch.clone(), asterisk).await?;
+            print(&report);
+            Ok(verdict("transfer", &report))
+        }
         Scenario::RestartPbx { dialing } => {
             let report = lab::restart_pbx(launch.clone(), asterisk, dialing.into()).await?;
             print(&report);
@@ -243,6 +254,7 @@ async fn check(launch: &Launch, asterisk: &Asterisk) -> anyhow::Result<bool> {
         ),
         ("inbound", lab::inbound(launch.clone(), asterisk).await?),
         ("console", lab::console(launch.clone(), asterisk).await?),
+        ("transfer", lab::transfer(launch.clone(), asterisk).await?),
         (
             "broadcast",
             lab::broadcast(launch.clone(), asterisk, 12).await?,
@@ -408,6 +420,11 @@ fn verdict(scenario: &str, report: &Value) -> bool {
                 report["supervisor_lines"] == json!(1),
                 "the supervisor has not exactly one line",
             );
+        }
+        "transfer" => {
+            for fault in lab::transfer_faults(report) {
+                must(false, &fault);
+            }
         }
         "inbound" => {
             must(

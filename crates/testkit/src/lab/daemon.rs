@@ -214,6 +214,8 @@ listen = "{HTTP}"
 agi_listen = "{AGI}"
 recordings_dir = "{spool}/monitor"
 transfer_trunk = "carrier"
+[transfers]
+outside_by = "agents"
 [asterisk.speech]
 command = ["{speak}", "fr"]
 directory = "{spool}/speech"

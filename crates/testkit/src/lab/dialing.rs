@@ -119,7 +119,7 @@ impl Floor {
     }
 
     /// Waits until so many agents are available.
-    async fn wait_for_agents(&self, agents: u32) -> anyhow::Result<()> {
+    pub(super) async fn wait_for_agents(&self, agents: u32) -> anyhow::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let available = self.states().await?.get("available").copied().unwrap_or(0);

@@ -251,6 +251,7 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             started_at: Timestamp::UNIX_EPOCH,
             agent_id: agent.map(|id| UserId::new(id).unwrap()),
+            transferred_to: None,
         }
     }
 

@@ -109,6 +109,7 @@ fn bridged(number: u128, to: &str) -> Change {
         since: Timestamp::UNIX_EPOCH,
         started_at: "2026-11-20T11:59:30Z".parse().unwrap(),
         agent_id: Some(UserId::new("usr_agent").unwrap()),
+        transferred_to: None,
     })
 }
 

@@ -25,6 +25,7 @@ use crate::{
         ChannelId, ConnectOutcome, Event, LiveChannel, OriginateFailure, ServerName, SessionEvent,
     },
     time::Timestamp,
+    transfer::Target,
 };
 
 pub(super) const CAMPAIGN: &str = "cmp_sales";
@@ -170,6 +171,29 @@ pub(super) fn shared_route() -> InboundRoute {
     ROUTE.get_or_init(route).clone()
 }
 
+/// The number that is shown.
+pub(super) fn shown() -> PhoneNumber {
+    PhoneNumber::parse("+33142278186", "FR").unwrap()
+}
+
+/// A number outside that calls may be transferred to.
+pub(super) fn outside() -> PhoneNumber {
+    PhoneNumber::parse("+33142278187", "FR").unwrap()
+}
+
+/// How many places [`transfer_target`] knows.
+pub(super) const TRANSFERS: usize = 5;
+
+/// Two agents of the random world, numbers outside of which one is not dialed, a flow.
+pub(super) fn transfer_target(index: usize) -> Target {
+    match index {
+        0 | 1 => Target::Agent(user(super::world::AGENTS[index])),
+        2 => Target::Outside(outside()),
+        3 => Target::Outside(PhoneNumber::parse("+33899123456", "FR").unwrap()),
+        _ => Target::Flow(FlowId::new("flw_1").unwrap()),
+    }
+}
+
 pub(super) fn varied(name: &str, power: bool) -> CampaignSettings {
     let base = settings(name);
     CampaignSettings {
@@ -179,6 +203,7 @@ pub(super) fn varied(name: &str, power: bool) -> CampaignSettings {
             DialingMode::Progressive
         },
         ratio: 1.7,
+        caller_id: Some(shown()),
         amd: power,
         amd_audit_share: if power { 0.5 } else { 0.0 },
         desk: DeskSettings {

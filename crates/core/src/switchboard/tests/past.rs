@@ -368,6 +368,7 @@ fn lines_of_an_earlier_run_are_known_to_the_new_pacer_and_conversations_are_its_
             ordinal: 1,
             epoch: 1,
             trunk: trunk_id("trk_1"),
+            caller_id: None,
             wanted_agent: None,
         }),
         server: server(),
@@ -375,6 +376,8 @@ fn lines_of_an_earlier_run_are_known_to_the_new_pacer_and_conversations_are_its_
         started_at: before(start_of_time(), 30_000),
         answered_at: answered.then(|| before(start_of_time(), 20_000)),
         bridged: bridged.then(|| (before(start_of_time(), 19_000), user("alice"))),
+        transfer: None,
+        transfers: 0,
     };
     let mut lab = Lab::unconnected();
     lab.input(Input::Restored(Box::new(Restored {

@@ -2,7 +2,10 @@
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use super::world::{AGENTS, CAMPAIGNS, World};
+use super::{
+    fixtures::TRANSFERS,
+    world::{AGENTS, CAMPAIGNS, World},
+};
 
 /// One thing that happens. Indexes choose among what exists, and among what does not.
 #[derive(Debug, Clone)]
@@ -15,6 +18,8 @@ pub(super) enum Op {
     EndWrapUp(usize),
     LogOut(usize),
     HangUp(Index),
+    Transfer(Index, usize),
+    Transferred(Index, usize, usize, u8),
     Configure(usize, bool),
     Start(usize),
     PauseCampaign(usize),
@@ -48,6 +53,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => agent.clone().prop_map(Op::EndWrapUp),
         1 => agent.prop_map(Op::LogOut),
         1 => any::<Index>().prop_map(Op::HangUp),
+        1 => (any::<Index>(), 0..TRANSFERS).prop_map(|(call, to)| Op::Transfer(call, to)),
+        4 => (any::<Index>(), 0..3usize, 0..TRANSFERS, any::<u8>())
+            .prop_map(|(call, from, to, how)| Op::Transferred(call, from, to, how)),
         1 => (campaign.clone(), any::<bool>()).prop_map(|(c, p)| Op::Configure(c, p)),
         3 => campaign.clone().prop_map(Op::Start),
         1 => campaign.clone().prop_map(Op::PauseCampaign),

@@ -12,6 +12,7 @@ use crate::{
     switchboard::{Action, Command, Input, Restored, RestoredCall, RestoredSession},
     telephony::{ChannelId, Event, ServerName, SessionId, SessionKind},
     time::{Timestamp, after},
+    transfer::{Line, Outcome, Target, Transfer},
 };
 use uuid::Uuid;
 
@@ -35,6 +36,7 @@ fn outbound(answered: bool, bridged: Option<&str>) -> RestoredCall {
         ordinal: 1,
         epoch: 1,
         trunk: trunk_id("trk_1"),
+        caller_id: None,
         wanted_agent: None,
     };
     RestoredCall {
@@ -46,6 +48,8 @@ fn outbound(answered: bool, bridged: Option<&str>) -> RestoredCall {
         started_at: start_of_time(),
         answered_at: answered.then(|| at(5)),
         bridged: bridged.map(|agent| (at(6), user(agent))),
+        transfer: None,
+        transfers: 0,
     }
 }
 
@@ -473,4 +477,58 @@ fn a_personal_callback_that_rang_during_the_restart_still_goes_to_its_agent() {
     let opened = lab.answers(attempt(), None);
     assert!(!lab.told(opened).is_empty(), "it is connected");
     assert_eq!(lab.state("zoe"), AgentState::Ringing);
+}
+
+/// A conversation that an earlier run handed on to a number outside.
+fn outside_call(answered: bool) -> RestoredCall {
+    let transfer = Transfer {
+        ordinal: 1,
+        by: user("ada"),
+        from: Some(user("zoe")),
+        target: Target::Outside(outside()),
+        line: Some(Line {
+            trunk: trunk_id("trk_1"),
+            endpoint: "PJSIP/+33142278187@carrier".to_owned(),
+            caller_id: shown(),
+        }),
+        answered_at: answered.then(|| at(20)),
+    };
+    RestoredCall {
+        transfer: Some(transfer),
+        transfers: 1,
+        ..outbound(true, Some("zoe"))
+    }
+}
+
+#[test]
+fn a_call_that_talks_outside_is_not_given_back_to_the_agent_who_transferred_it() {
+    for answered in [true, false] {
+        let zoe = session(LegMode::NailedUp, AgentState::OnCall);
+        let mut lab = restarted(vec![outside_call(answered)], vec![zoe]);
+        lab.snapshot(&[live(&leg(), true, None), live(&customer(), true, Some("b"))]);
+        assert_eq!(lab.phase(attempt()), Some(Phase::Bridged));
+        assert_eq!(lab.state("zoe"), AgentState::Available);
+        lab.hangs_up(&customer(), 16);
+        let record = &lab.records()[0];
+        assert_eq!(record.agent, Some(user("zoe")));
+        let ended = lab.writes().any(|write| {
+            matches!(write, Write::TransferEnded { outcome: Outcome::Answered, .. })
+        });
+        assert!(ended);
+    }
+}
+
+#[test]
+fn a_call_whose_transfer_had_not_begun_goes_on_with_its_agent() {
+    let zoe = session(LegMode::NailedUp, AgentState::OnCall);
+    let mut lab = restarted(vec![outside_call(false)], vec![zoe]);
+    lab.snapshot(&[
+        live(&leg(), true, Some("b")),
+        live(&customer(), true, Some("b")),
+    ]);
+    assert_eq!(lab.state("zoe"), AgentState::OnCall);
+    let ended = lab.writes().any(|write| {
+        matches!(write, Write::TransferEnded { outcome: Outcome::Failed, .. })
+    });
+    assert!(ended);
 }

@@ -11,15 +11,17 @@ use super::{
 };
 use crate::{
     agent::{AgentState, LegMode},
-    call::{AttemptFacts, Kind},
+    call::{AttemptFacts, Kind, Phase},
     campaign::CampaignState,
     ids::{AttemptId, CallId, CampaignId, ContactId},
     record::Write,
-    switchboard::{Action, Command, Input, Restored, RestoredCall, RestoredSession, Switchboard},
+    switchboard::{Action, Command, Input, Restored, RestoredCall, RestoredSession, Switchboard,
+        TransferCall},
     telephony::{
         self, Amd, ChannelId, Event, LiveChannel, ServerName, SessionEvent, SessionId, SessionKind,
     },
     time::{Timestamp, after},
+    transfer::{Line, Transfer},
 };
 
 pub(super) const CAMPAIGNS: [&str; 2] = ["cmp_a", "cmp_b"];
@@ -127,12 +129,26 @@ impl World {
                 ordinal: 1,
                 epoch: 1,
                 trunk: trunk_id("trk_1"),
+                caller_id: None,
                 wanted_agent: None,
             }),
             queue: None,
             started_at: at,
             answered_at: answered.then_some(at),
             bridged: agent.map(|index| (at, user(AGENTS[index]))),
+            transfer: agent.filter(|index| *index < 3).map(|index| Transfer {
+                ordinal: 2,
+                by: user("ada"),
+                from: None,
+                line: (index == 2).then(|| Line {
+                    trunk: trunk_id("trk_1"),
+                    endpoint: "PJSIP/+33142278187@carrier".to_owned(),
+                    caller_id: shown(),
+                }),
+                target: transfer_target(index),
+                answered_at: (index != 0).then_some(at),
+            }),
+            transfers: agent.map_or(0, |_| 2),
         }
     }
 
@@ -278,6 +294,12 @@ impl World {
             }
             Op::EndWrapUp(agent) => self.command(Command::EndWrapUp(user(AGENTS[agent]))),
             Op::LogOut(agent) => self.command(Command::LogOut(user(AGENTS[agent]))),
+            Op::Transfer(index, to) => self.command(Command::Transfer(TransferCall {
+                call: *index.get(&self.calls),
+                by: user("ada"),
+                to: transfer_target(to),
+            })),
+            Op::Transferred(index, from, to, how) => self.transferred(index, from, to, how),
             Op::HangUp(index) => self.command(Command::HangUp(*index.get(&self.calls))),
             Op::Configure(campaign, power) => {
                 self.command(Command::Configure(Box::new(varied(
@@ -351,6 +373,40 @@ impl World {
                 self.snapshot(channels);
             }
             Op::LinkDown => self.event(Event::LinkDown { server: server() }),
+        }
+    }
+
+    /// A conversation is ended for a transfer, and what it went to says something.
+    fn transferred(&mut self, index: Index, from: usize, to: usize, how: u8) {
+        let talking: Vec<_> = self
+            .calls
+            .iter()
+            .filter_map(|id| self.board.calls.get(id))
+            .filter(|call| call.phase == Phase::Bridged && call.session.is_some())
+            .map(|call| (call.id, call.channel.clone(), call.session))
+            .collect();
+        if talking.is_empty() {
+            return;
+        }
+        let (call, channel, session) = index.get(&talking).clone();
+        self.event(Event::StationAnswered {
+            customer: channel.clone(),
+            station: ChannelId(format!("1763630000.9{from}").into()),
+        });
+        self.command(Command::Transfer(TransferCall {
+            call,
+            by: user("ada"),
+            to: transfer_target(to),
+        }));
+        for (step, event) in [(1, 0), (2, how)] {
+            if let Some(session) = session.filter(|_| how % 8 >= step) {
+                let event = session_event(event);
+                self.event(Event::Session { session, event });
+            }
+        }
+        if how.is_multiple_of(3) {
+            let bridge = "b".to_owned();
+            self.event(Event::BridgeEntered { channel, bridge });
         }
     }
 
