@@ -98,7 +98,9 @@ async fn a_conversation_goes_to_another_agent_and_then_outside_and_is_hung_up() 
     are(&centre, &second, AgentState::WrapUp).await;
     let outside = async || {
         let bridges = bridges(&centre).await;
-        let [channels] = &bridges[..] else { return None };
+        let [channels] = &bridges[..] else {
+            return None;
+        };
         let with_customer = channels.len() == 2 && channels.contains(&customer);
         let leg = channels.iter().any(|channel| channel.starts_with("leg_"));
         (with_customer && !leg).then_some(())

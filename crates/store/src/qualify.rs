@@ -16,6 +16,7 @@ use crate::{
     Error, Store,
     convert::{uint, utc, word},
     outcomes::Case,
+    transfers,
 };
 
 /// Why a call is not qualified.
@@ -118,9 +119,7 @@ async fn qualify_call(
     let Some(attempt) = attempt else {
         return qualify_inbound(db, call, qualification, only).await;
     };
-    if only.is_some_and(|agent| attempt.agent_id.as_deref() != Some(agent.as_str())) {
-        return Err(NotQualified::NotYours);
-    }
+    may_say(&mut *db, call, attempt.agent_id.as_deref(), only).await?;
     let offered = attempt.qualification_group_id.is_none()
         || meaning.is_standard
         || meaning.group_id == attempt.qualification_group_id;
@@ -189,6 +188,22 @@ async fn qualify_call(
     Ok(())
 }
 
+/// Whether an agent may say what came of a call: they have it, or had it and handed it on. None
+/// is somebody who may for every call.
+async fn may_say(
+    db: &mut PgConnection,
+    call: CallId,
+    has_it: Option<&str>,
+    only: Option<&UserId>,
+) -> Result<(), NotQualified> {
+    match only {
+        None => Ok(()),
+        Some(agent) if has_it == Some(agent.as_str()) => Ok(()),
+        Some(agent) if transfers::handed_on_by(db, call, agent).await? => Ok(()),
+        Some(_) => Err(NotQualified::NotYours),
+    }
+}
+
 /// Whether no later attempt was made: an old call may be qualified again without undoing what
 /// was decided since.
 async fn is_last(db: &mut PgConnection, contact: &str, call: CallId) -> Result<bool, Error> {
@@ -217,9 +232,7 @@ async fn qualify_inbound(
     .fetch_optional(&mut *db)
     .await?
     .ok_or(NotQualified::NoCall)?;
-    if only.is_some_and(|only| agent.as_deref() != Some(only.as_str())) {
-        return Err(NotQualified::NotYours);
-    }
+    may_say(&mut *db, call, agent.as_deref(), only).await?;
     sqlx::query!(
         "UPDATE call_records SET qualification_id = $2 WHERE id = $1",
         call.0,

@@ -145,6 +145,23 @@ impl Store {
     }
 }
 
+/// Whether an agent had a call and handed it on.
+pub(crate) async fn handed_on_by(
+    db: &mut PgConnection,
+    call: CallId,
+    agent: &UserId,
+) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM call_transfers WHERE call_id = $1 AND from_agent_id = $2
+           ) AS "handed_on!""#,
+        call.0,
+        agent.as_str()
+    )
+    .fetch_one(db)
+    .await?)
+}
+
 pub(crate) async fn asked(
     db: &mut PgConnection,
     call: CallId,

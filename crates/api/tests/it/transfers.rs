@@ -213,7 +213,10 @@ async fn the_audit_log_says_who_sent_which_call_where() {
             .fetch_one(scene.app.store.pool())
             .await
             .unwrap();
-    assert_eq!((&*actor, &*action), (id(Supervisor).as_str(), "call.transferred"));
+    assert_eq!(
+        (&*actor, &*action),
+        (id(Supervisor).as_str(), "call.transferred")
+    );
     assert_eq!(subject, call_id().to_string());
     assert_eq!(change, json!({"number": "+33142278187"}));
 }
@@ -263,4 +266,36 @@ async fn each_leg_of_a_call_is_on_record() {
         "outcome": "answered",
     });
     assert_eq!(rows, json!([row]));
+}
+
+#[tokio::test]
+async fn an_agent_who_handed_a_call_on_may_still_say_what_came_of_it() {
+    let scene = Scene::new(OutsideBy::Nobody).await;
+    let call = call_id();
+    sqlx::query(
+        "INSERT INTO call_records (id, direction, server, channel, destination, started_at, agent_id)
+         VALUES ($1, 'inbound', 'pbx1', 'PJSIP/carrier-1', '+33199001234', now(), 'usr_supervisor')",
+    )
+    .bind(call.0)
+    .execute(scene.app.store.pool())
+    .await
+    .unwrap();
+    let path = format!("/api/v1/calls/{call}/qualify");
+    let qualify = async || {
+        let body = json!({"qualification_id": "qual-97"});
+        scene.app.post(Agent, &path, body).await.status.as_u16()
+    };
+    assert_eq!(qualify().await, 403, "they never had it");
+    let transfer = Transfer {
+        ordinal: 1,
+        by: id(Agent),
+        from: Some(id(Agent)),
+        target: Target::Agent(id(Supervisor)),
+        line: None,
+        answered_at: None,
+    };
+    let at = Timestamp::UNIX_EPOCH;
+    let asked = Write::TransferAsked { call, transfer, at };
+    scene.app.store.apply(&[asked]).await.unwrap();
+    assert_eq!(qualify().await, 200);
 }

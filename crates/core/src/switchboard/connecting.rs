@@ -274,7 +274,10 @@ impl Switchboard {
             }
             Phase::Connecting => {
                 let agent = call.agent.clone();
-                let transferred = call.transfer.as_ref().is_some_and(|t| t.answered_at.is_none());
+                let transferred = call
+                    .transfer
+                    .as_ref()
+                    .is_some_and(|t| t.answered_at.is_none());
                 if let Some(call) = self.calls.get_mut(&id) {
                     call.agent = None;
                     if call.bridged_at.is_none() {

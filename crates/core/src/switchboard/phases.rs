@@ -38,8 +38,11 @@ impl Switchboard {
             } else {
                 call.waiting_since.get_or_insert(now);
             }
-            self.waiting
-                .insert((call.direction() == Direction::Inbound, call.waits_since(), id));
+            self.waiting.insert((
+                call.direction() == Direction::Inbound,
+                call.waits_since(),
+                id,
+            ));
         }
         let limit = self.phase_limit(now, id);
         self.arm_call(id, limit);

@@ -160,7 +160,10 @@ impl Switchboard {
                 number: number.clone(),
                 why,
             })?;
-        let outside = self.calls.values().map(|call| call.outside_trunks().count());
+        let outside = self
+            .calls
+            .values()
+            .map(|call| call.outside_trunks().count());
         let at_once = u32::try_from(outside.sum::<usize>()).unwrap_or(u32::MAX);
         if at_once >= self.transfer_rules.max_at_once {
             return Err(cannot(

@@ -426,8 +426,8 @@ impl World {
             .channels
             .get(&key)
             .is_some_and(|channel| channel.role == Role::Leg);
-        let idles = (&*get("Context"), &*get("Exten"), &*get("Priority"))
-            == ("strowger-agent", "leg", "1");
+        let idles =
+            (&*get("Context"), &*get("Exten"), &*get("Priority")) == ("strowger-agent", "leg", "1");
         if !leg || !idles {
             return self.refuse(link, id, "Redirect failed");
         }

@@ -86,7 +86,8 @@ async fn open(daemon: &Daemon, leg_mode: &str) -> anyhow::Result<(Floor, Vec<Str
     admin.put(&path, json!({ "agent_ids": ids })).await?;
     let mut csv = String::from("first_name,last_name,phone,postal_code\n");
     for place in 0..4 {
-        csv.push_str(&format!("Contact,{place},+3363998{place:02}{HOLDS_ON},75001\n"));
+        let phone = format!("+3363998{place:02}{HOLDS_ON}");
+        csv.extend(["Contact,", &place.to_string(), ",", &phone, ",75001\n"]);
     }
     let path = format!("/api/v1/campaigns/{campaign}/contacts/import");
     admin.csv(&path, csv).await?;
@@ -208,7 +209,10 @@ impl Scene<'_> {
 
     /// The names of the channels that the customer is in a bridge with.
     async fn with_customer(&self, talk: &Talk) -> anyhow::Result<Vec<String>> {
-        let text = self.asterisk.rx("pbx", "core show channels concise").await?;
+        let text = self
+            .asterisk
+            .rx("pbx", "core show channels concise")
+            .await?;
         // The name comes first; the bridge and the Uniqueid are the last two fields.
         let channels: Vec<(&str, &str, &str)> = text
             .lines()

@@ -512,7 +512,13 @@ fn a_call_that_talks_outside_is_not_given_back_to_the_agent_who_transferred_it()
         let record = &lab.records()[0];
         assert_eq!(record.agent, Some(user("zoe")));
         let ended = lab.writes().any(|write| {
-            matches!(write, Write::TransferEnded { outcome: Outcome::Answered, .. })
+            matches!(
+                write,
+                Write::TransferEnded {
+                    outcome: Outcome::Answered,
+                    ..
+                }
+            )
         });
         assert!(ended);
     }
@@ -528,7 +534,13 @@ fn a_call_whose_transfer_had_not_begun_goes_on_with_its_agent() {
     ]);
     assert_eq!(lab.state("zoe"), AgentState::OnCall);
     let ended = lab.writes().any(|write| {
-        matches!(write, Write::TransferEnded { outcome: Outcome::Failed, .. })
+        matches!(
+            write,
+            Write::TransferEnded {
+                outcome: Outcome::Failed,
+                ..
+            }
+        )
     });
     assert!(ended);
 }

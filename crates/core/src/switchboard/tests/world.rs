@@ -15,8 +15,9 @@ use crate::{
     campaign::CampaignState,
     ids::{AttemptId, CallId, CampaignId, ContactId},
     record::Write,
-    switchboard::{Action, Command, Input, Restored, RestoredCall, RestoredSession, Switchboard,
-        TransferCall},
+    switchboard::{
+        Action, Command, Input, Restored, RestoredCall, RestoredSession, Switchboard, TransferCall,
+    },
     telephony::{
         self, Amd, ChannelId, Event, LiveChannel, ServerName, SessionEvent, SessionId, SessionKind,
     },
