@@ -8,6 +8,7 @@
 #   scripts/lab.sh console [--json]             an agent and a supervisor at the console
 #   scripts/lab.sh broadcast [--contacts N]     a flow is played to a list, without agents
 #   scripts/lab.sh failover [...]               the carrier has no line for a while
+#   scripts/lab.sh trunk [--json]               a trunk is added, changed and deleted
 #   scripts/lab.sh restart-pbx [...]            Asterisk restarts in the middle
 #   scripts/lab.sh protocols [--only TEXT]      AMI and AGI, statement by statement
 #   scripts/lab.sh check                        all of it, smaller, with a verdict
@@ -21,7 +22,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib/setup.sh
 
 if (($# == 0)) || [[ $1 == -h || $1 == --help ]]; then
-    sed -n '2,17s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed -n '2,18s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
     exit 2
 fi
 arguments=()

@@ -15,6 +15,7 @@
 //!   trusted, [`abandonment`] computes the rate that regulators ask for;
 //! - [`ivr`] checks and runs the flows that inbound callers walk;
 //! - [`sound`] says which sounds Asterisk plays;
+//! - [`trunk_file`] writes what Asterisk is told of trunks;
 //! - [`telephony`] are the words spoken with an adapter, [`record`] those with the
 //!   database, [`live`] those with people who watch.
 #![forbid(unsafe_code)]
@@ -45,3 +46,4 @@ pub mod statistics;
 pub mod switchboard;
 pub mod telephony;
 pub mod time;
+pub mod trunk_file;

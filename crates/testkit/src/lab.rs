@@ -15,6 +15,7 @@ mod failover;
 mod inbound;
 mod protocols;
 mod restart;
+mod trunk;
 
 pub use asterisk::Asterisk;
 pub use broadcast::broadcast;
@@ -26,3 +27,4 @@ pub use failover::failover;
 pub use inbound::inbound;
 pub use protocols::protocols;
 pub use restart::restart_pbx;
+pub use trunk::trunk;

@@ -161,6 +161,7 @@ impl TestApp {
             devices: Arc::new(|_, device| {
                 Box::pin(std::future::ready(Some(device != "PJSIP/unplugged")))
             }),
+            trunks: None,
             system: SystemParts::default(),
             shutdown: tokio_util::sync::CancellationToken::new(),
         };

@@ -7,7 +7,7 @@ use crate::{
     agent::{Agent, AgentState, Leg, LegMode, Login, Wish},
     call::Phase,
     campaign::{CampaignSettings, CampaignState},
-    ids::{CallId, CampaignId, QueueId, UserId},
+    ids::{CallId, CampaignId, QueueId, TrunkId, UserId},
     live::Change,
     record::Write,
     telephony,
@@ -105,6 +105,9 @@ pub enum Command {
     },
     /// Contacts were added: an idle list is looked at again, and a finished campaign runs on.
     ContactsAdded(CampaignId),
+    /// A trunk was deleted: no further line is placed through it, whatever campaigns are set to.
+    /// Calls in progress go on.
+    TrunkGone(TrunkId),
 }
 
 /// Why a request was not carried out.
@@ -246,6 +249,10 @@ impl Switchboard {
             }
             Command::AssignMembers { queue, agents } => {
                 self.set_work(&agents, |login| &mut login.queues, &queue);
+                Ok(())
+            }
+            Command::TrunkGone(trunk) => {
+                self.forget_trunk(&trunk);
                 Ok(())
             }
             Command::ContactsAdded(campaign) => {

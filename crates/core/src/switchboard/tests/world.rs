@@ -430,6 +430,7 @@ impl World {
                 call,
                 did: "+33123456789".to_owned(),
                 caller: None,
+                endpoint: None,
             },
         });
     }
