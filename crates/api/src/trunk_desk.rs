@@ -130,18 +130,19 @@ fn problem(refused: Refused, endpoint: &str) -> Problem {
         Refused::Faulty(faulty) if faulty.endpoint == endpoint => {
             Problem::invalid(fields(faulty.faults))
         }
-        Refused::Faulty(_) | Refused::Clash(_) => Problem::conflict(text),
         Refused::NoContext { endpoint: of, .. } if of == endpoint => {
             Problem::field("inbound_context", text)
         }
-        Refused::NoContext { .. } => Problem::conflict(text),
+        Refused::Faulty(_) | Refused::Clash(_) | Refused::NoContext { .. } => {
+            Problem::conflict(text)
+        }
         Refused::Unreachable(_) => Problem::unavailable("exchange-down", text, 5),
         Refused::File(_) => Problem::unavailable("trunks-file", text, 30),
         Refused::NotTaken(_) | Refused::NotRestored { .. } => Problem::elsewhere(text),
     }
 }
 
-pub(crate) fn fields(faults: Vec<Fault>) -> Vec<FieldError> {
+fn fields(faults: Vec<Fault>) -> Vec<FieldError> {
     let field = |fault: Fault| FieldError {
         field: fault.field.to_owned(),
         reason: fault.reason,

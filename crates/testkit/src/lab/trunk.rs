@@ -13,7 +13,7 @@ use super::{Asterisk, Daemon, Launch, client::Client, dialing::HOLDS_ON};
 const CARRIER: &str = "127.0.0.2";
 
 /// A password with everything that means something to the configuration of Asterisk.
-const PASSWORD: &str = r#"a;b[c](d)=>#;--"#;
+const PASSWORD: &str = r"a;b[c](d)=>#;--\";
 
 /// Makes a trunk to the carrier, calls somebody through it, and tries everything that must not
 /// work.

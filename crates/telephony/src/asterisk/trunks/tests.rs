@@ -353,7 +353,11 @@ async fn what_a_crash_left_is_healed_at_the_start() {
     lab.fake.with(|has| has.endpoints.clear());
     assert!(lab.reconcile(&[carrier()]).await.unwrap());
     // Edited by somebody.
-    fs::write(&lab.fake.file, "[evil](strowger-trunk)\ncontext = x\n").unwrap();
+    fs::write(
+        &lab.fake.file,
+        "[evil](strowger-trunk)\ncontext = x\nallow = !all,alaw\n",
+    )
+    .unwrap();
     lab.fake.read_again("x").await.unwrap();
     assert_eq!(lab.endpoints(), ["evil"]);
     assert!(lab.reconcile(&[carrier()]).await.unwrap());
