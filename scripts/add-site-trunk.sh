@@ -168,7 +168,7 @@ changes_begin
 ! endpoint_known "$site" || die "Asterisk has an endpoint named $site already"
 for match in "${matches[@]}"; do
     # Two trunks with the same address: Asterisk would take calls of one for the other's.
-    taken=$(grep -lE "^match = (.*,)?${match//./\\.}(,|\$)" "$ETC"/strowger.d/pjsip.d/*.conf 2>/dev/null | head -n 1) || true
+    taken=$(grep -lE "^match = (.*,)?${match//./\\.}(,|\$)" "$ETC"/strowger.d/{pjsip.d,daemon}/*.conf 2>/dev/null | head -n 1) || true
     [[ -z $taken ]] || die "calls from $match belong to another trunk already ($taken)"
 done
 

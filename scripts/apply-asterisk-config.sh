@@ -215,12 +215,20 @@ bind = 127.0.0.1
 CONF
 fi
 
+# How the dialplan reaches its own console: without what leads into a chroot or a container.
+console=
+for word in $ASTERISK; do
+    if [[ -n $console || $word == asterisk || $word == */asterisk ]]; then console+="${console:+ }$word"; fi
+done
+[[ $console =~ ^[A-Za-z0-9/._+@=\ -]+$ ]] || console=asterisk
+
 # Says in the running dialplan which version of these files it was read from.
 version=$(cd "$STAGE" && find strowger -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-12)
 stage strowger/applied.conf <<CONF
 ; Written by apply-asterisk-config.sh: which version of these files is loaded.
 [globals](+)
 STROWGER_CONFIG = $version
+STROWGER_CONSOLE = $console
 CONF
 
 # --- Check ---------------------------------------------------------------------------
@@ -278,7 +286,7 @@ check_modules() {
     for module in res_agi app_amd app_dial app_echo app_mixmonitor app_chanspy app_playback app_userevent \
         app_stack bridge_simple bridge_softmix chan_pjsip res_pjsip res_pjsip_session res_rtp_asterisk \
         res_pjsip_endpoint_identifier_ip res_musiconhold func_strings func_channel func_cut \
-        res_pjsip_header_funcs func_periodic_hook; do
+        res_pjsip_header_funcs func_periodic_hook func_shell func_global func_pjsip_endpoint func_pjsip_aor; do
         grep -Eq "^$module\.so .* Running " <<<"$running" || load_module "$module.so" || echo "module $module is not running"
     done
 }
@@ -344,6 +352,13 @@ if ((${#CHANGED[@]})); then
     if ((OFFLINE == 0)); then
         reload_for "${CHANGED[@]}"
     fi
+fi
+
+# Where the daemon writes the trunks that are set in it; Asterisk reads them through the group.
+make_dir strowger.d/daemon
+if ((EUID == 0)); then
+    if getent passwd strowger >/dev/null; then chown strowger "$ETC/strowger.d/daemon"; fi
+    chmod 2750 "$ETC/strowger.d/daemon"
 fi
 
 if ((OFFLINE == 0)); then

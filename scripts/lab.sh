@@ -9,6 +9,7 @@
 #   scripts/lab.sh transfer [--json]            calls go to another agent, outside, and back
 #   scripts/lab.sh broadcast [--contacts N]     a flow is played to a list, without agents
 #   scripts/lab.sh failover [...]               the carrier has no line for a while
+#   scripts/lab.sh trunk [--json]               a trunk is added, changed and deleted
 #   scripts/lab.sh restart-pbx [...]            Asterisk restarts in the middle
 #   scripts/lab.sh protocols [--only TEXT]      AMI and AGI, statement by statement
 #   scripts/lab.sh check                        all of it, smaller, with a verdict

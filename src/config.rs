@@ -271,6 +271,9 @@ pub struct Server {
     /// One session only, for an account that may not have two.
     #[serde(default)]
     pub one_session: bool,
+    /// The file with the trunks that are set in Strowger; empty where they are configured by hand.
+    #[serde(default)]
+    pub trunks_file: PathBuf,
 }
 
 impl Asterisk {
@@ -285,6 +288,11 @@ impl Asterisk {
 }
 
 impl Server {
+    /// The file of its trunks, if Strowger writes it.
+    pub fn trunks_file(&self) -> Option<&Path> {
+        Some(&*self.trunks_file).filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// How the connection is encrypted, if it is to be.
     ///
     /// # Errors
@@ -536,6 +544,9 @@ impl Config {
             server
                 .tls()
                 .with_context(|| format!("asterisk.servers.{name}"))?;
+            if server.trunks_file().is_some_and(Path::is_relative) {
+                bail!("asterisk.servers.{name}: trunks_file must be an absolute path, or empty");
+            }
         }
         crate::telemetry::check_filter(&self.log.filter).context("log.filter")?;
         Ok(())

@@ -40,7 +40,7 @@ use crate::{
     exchange::{self, Parts, Progress},
     hoppers,
     lifecycle::Lifecycle,
-    telemetry,
+    telemetry, trunks,
 };
 
 /// Requests that may wait for the switchboard; further ones are refused as busy.
@@ -341,17 +341,21 @@ async fn start_on(
     }
     .unwrap_or_else(|| ServerName::from("none"));
     let status = Arc::clone(&progress);
+    let auth = Auth::new(&AuthSettings {
+        lifetime: Duration::from_secs(u64::from(config.auth.token_minutes) * 60),
+        min_password_len: config.auth.min_password_len,
+        single_session: config.auth.single_session,
+        keys,
+        ..AuthSettings::new(sealing_secret)
+    })?;
+    let desk = Arc::new(trunks::Desk::new(config, &links));
+    let kept = Arc::clone(&desk).keep(store.clone(), auth.clone(), lifecycle.hard.clone());
+    lifecycle.supervise("trunks", kept);
     let state = ApiState {
         store,
         hub: hub.clone(),
         exchange: exchange.clone(),
-        auth: Auth::new(&AuthSettings {
-            lifetime: Duration::from_secs(u64::from(config.auth.token_minutes) * 60),
-            min_password_len: config.auth.min_password_len,
-            single_session: config.auth.single_session,
-            keys,
-            ..AuthSettings::new(sealing_secret)
-        })?,
+        auth,
         clock: Arc::new(now),
         ids: Arc::new(new_id),
         packs,
@@ -372,6 +376,7 @@ async fn start_on(
         metrics: Arc::new(move || metrics.render()),
         status: Arc::new(move || status.status()),
         devices: devices(links.clone()),
+        trunks: Some(desk),
         system: SystemParts {
             reader: reader(database, config).await,
             log: Some(Arc::new(telemetry::recent_lines)),

@@ -14,3 +14,4 @@ pub mod exchange;
 pub mod hoppers;
 pub mod lifecycle;
 pub mod telemetry;
+pub mod trunks;

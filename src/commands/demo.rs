@@ -147,6 +147,7 @@ async fn simulate(
         tls_trust: PathBuf::new(),
         tls_server_name: String::new(),
         one_session: false,
+        trunks_file: PathBuf::new(),
     };
     config.asterisk.servers.insert(SERVER.to_owned(), server);
     Ok(exchange)

@@ -23,7 +23,11 @@ impl FlowCache {
     /// The published flow, if there is one that can be run.
     pub(super) async fn route(&self, store: &Store, wanted: &FlowWanted) -> Option<InboundRoute> {
         let found = match wanted {
-            FlowWanted::OfNumber(did) => store.route(did).await,
+            FlowWanted::OfNumber {
+                did,
+                server,
+                endpoint,
+            } => store.route(did, server, endpoint.as_deref()).await,
             FlowWanted::Flow(id) => store.published_flow(id).await,
         };
         let route = match found {

@@ -134,6 +134,7 @@ fn state(store: &Store, hub: &Hub, auth: &Auth) -> Result<ApiState, Failure> {
         metrics: Arc::new(String::new),
         status: Arc::new(ExchangeStatus::default),
         devices: Arc::new(|_, _| Box::pin(std::future::ready(None))),
+        trunks: None,
         system: strowger_api::SystemParts::default(),
         shutdown: tokio_util::sync::CancellationToken::new(),
     })

@@ -40,6 +40,7 @@ mod router;
 mod routes;
 mod settings;
 mod state;
+mod trunk_desk;
 
 pub use auth::{Auth, AuthError, AuthSettings, SigningKey};
 pub use exchange::{ExchangeError, ExchangeHandle, Request, exchange_channel};
@@ -49,5 +50,6 @@ pub use reply::MAX_LIMIT;
 pub use router::{openapi, router};
 pub use state::{
     ApiSettings, ApiState, Clock, DeviceReader, ExchangeStatus, IdGen, LogLine, LogReader,
-    MetricsText, Service, ServiceKind, StatusReader, SystemParts,
+    MetricsText, Service, ServiceKind, StatusReader, SystemParts, TrunkDesk,
 };
+pub use trunk_desk::{NotOpened, own_trunks};

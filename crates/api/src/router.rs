@@ -142,6 +142,7 @@ fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(password::change))
         .routes(routes!(trunks::list, trunks::create))
         .routes(routes!(trunks::change, trunks::delete))
+        .routes(routes!(trunks::status))
         .routes(routes!(campaigns::list, campaigns::create))
         .routes(routes!(campaigns::show, campaigns::change, desk::delete))
         .routes(routes!(desk::show, desk::save))

@@ -18,6 +18,7 @@ use strowger_core::{
     telephony::ServerName,
     time::Timestamp,
     transfer::OutsideBy,
+    trunk_file::{OwnTrunk, Refused, Seen},
 };
 use strowger_realtime::Hub;
 use strowger_store::{Store, backups::keeper::Keeper, login_sessions::LoginEnd, reader::Reader};
@@ -51,6 +52,24 @@ pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 /// not say.
 pub type DeviceReader =
     Arc<dyn Fn(ServerName, String) -> BoxFuture<'static, Option<bool>> + Send + Sync>;
+
+/// Configures the trunks of exchanges.
+pub trait TrunkDesk: Send + Sync {
+    /// Whether the trunks of this exchange are configured by Strowger. Otherwise somebody does it
+    /// there by hand.
+    fn configures(&self, server: &ServerName) -> bool;
+
+    /// Gives the exchange exactly these trunks, and returns when it has them. On an error it has
+    /// those that it had.
+    fn apply(
+        &self,
+        server: ServerName,
+        trunks: Vec<OwnTrunk>,
+    ) -> BoxFuture<'static, Result<(), Refused>>;
+
+    /// How the trunk at this endpoint is doing; `None` when the exchange cannot be asked.
+    fn seen(&self, server: ServerName, endpoint: String) -> BoxFuture<'static, Option<Seen>>;
+}
 
 /// A line of the daemon's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +160,8 @@ pub struct ApiState {
     pub status: StatusReader,
     /// Asks whether a device can be rung.
     pub devices: DeviceReader,
+    /// Configures the trunks of exchanges; without it they are configured by hand.
+    pub trunks: Option<Arc<dyn TrunkDesk>>,
     /// The machine, the log and what is asked of the database directly.
     pub system: SystemParts,
     /// Cancelled when the daemon stops: live connections are then closed in order.

@@ -17,6 +17,7 @@
 //!   conversation may be handed to;
 //! - [`sound`] says which sounds Asterisk plays, [`backups`] when backups are due, [`limits`]
 //!   how much may be used at once;
+//! - [`trunk_file`] writes what Asterisk is told of trunks;
 //! - [`telephony`] are the words spoken with an adapter, [`record`] those with the
 //!   database, [`live`] those with people who watch.
 #![forbid(unsafe_code)]
@@ -50,3 +51,4 @@ pub mod switchboard;
 pub mod telephony;
 pub mod time;
 pub mod transfer;
+pub mod trunk_file;

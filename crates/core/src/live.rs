@@ -193,4 +193,9 @@ pub enum Change {
     Server(ServerView),
     /// A trunk appeared or changed.
     Trunk(TrunkView),
+    /// A trunk was deleted.
+    TrunkGone {
+        /// Which.
+        id: TrunkId,
+    },
 }

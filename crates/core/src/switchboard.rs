@@ -237,7 +237,15 @@ pub struct Counted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FlowWanted {
     /// That of a number of ours which was dialed.
-    OfNumber(String),
+    OfNumber {
+        /// The number.
+        did: String,
+        /// The exchange that it arrived at.
+        server: ServerName,
+        /// The endpoint that it came in through, when it came through one: a number that is
+        /// bound to a trunk is ours on that trunk only.
+        endpoint: Option<String>,
+    },
     /// This one, as published.
     Flow(FlowId),
 }

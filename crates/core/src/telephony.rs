@@ -137,6 +137,8 @@ pub enum SessionKind {
         did: String,
         /// The caller's number, when it was presented.
         caller: Option<String>,
+        /// The PJSIP endpoint that the call came in through, when it came through one.
+        endpoint: Option<String>,
     },
 }
 

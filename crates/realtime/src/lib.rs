@@ -197,6 +197,9 @@ impl State {
             Change::Trunk(view) => {
                 self.trunks.insert(view.id.clone(), Arc::new(view));
             }
+            Change::TrunkGone { id } => {
+                self.trunks.remove(&id);
+            }
         }
     }
 

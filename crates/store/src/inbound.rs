@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use strowger_core::{
     ids::{DidId, FlowId, QueueId, TrunkId, UserId},
+    telephony::ServerName,
     time::Timestamp,
 };
 
@@ -17,7 +18,7 @@ pub struct Did {
     pub number: String,
     /// Free text.
     pub description: String,
-    /// The trunk that it comes in through.
+    /// The trunk that it comes in through; with one, calls of others are not for it.
     pub trunk_id: Option<TrunkId>,
     /// The flow that its callers walk.
     pub flow_id: Option<FlowId>,
@@ -122,20 +123,30 @@ impl Store {
     }
 
     /// Where callers of this number go: the published version of its flow. Carriers
-    /// deliver numbers with and without the leading `+`; both find the DID.
+    /// deliver numbers with and without the leading `+`; both find the DID. One that is bound to
+    /// a trunk is found by calls that came in through its endpoint only.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn route(&self, number: &str) -> Result<Option<Route>, Error> {
+    pub async fn route(
+        &self,
+        number: &str,
+        server: &ServerName,
+        endpoint: Option<&str>,
+    ) -> Result<Option<Route>, Error> {
         let bare = number.trim_start_matches('+');
         let row = sqlx::query!(
             "SELECT f.id, v.version, v.graph
              FROM dids d
              JOIN flows f ON f.id = d.flow_id
              JOIN flow_versions v ON v.flow_id = f.id AND v.version = f.published_version
-             WHERE d.number = $1 OR d.number = $2 LIMIT 1",
+             LEFT JOIN trunks t ON t.id = d.trunk_id
+             WHERE (d.number = $1 OR d.number = $2)
+               AND (t.id IS NULL OR (t.server = $3 AND t.endpoint = $4)) LIMIT 1",
             bare,
-            format!("+{bare}")
+            format!("+{bare}"),
+            &*server.0,
+            endpoint
         )
         .fetch_optional(&self.pool)
         .await?;

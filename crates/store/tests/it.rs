@@ -567,8 +567,12 @@ async fn a_number_leads_to_the_published_version_with_or_without_plus() {
         .await
         .unwrap();
     store.save_did(&did).await.unwrap();
+    let main = ServerName::from("main");
+    let route = async |number: &str, endpoint: Option<&str>| {
+        store.route(number, &main, endpoint).await.unwrap()
+    };
     assert!(
-        store.route("+33199000001").await.unwrap().is_none(),
+        route("+33199000001", None).await.is_none(),
         "a draft is not walked"
     );
     let admin = user("admin", Role::Administrator);
@@ -578,11 +582,32 @@ async fn a_number_leads_to_the_published_version_with_or_without_plus() {
         let published = store.publish_flow(&flow, &graph, &admin.id).await.unwrap();
         assert_eq!(published, version);
         for number in ["+33199000001", "33199000001"] {
-            let route = store.route(number).await.unwrap().unwrap();
+            let route = route(number, Some("any")).await.unwrap();
             assert_eq!((route.version, route.graph), (version, graph.clone()));
         }
     }
-    assert!(store.route("+33199000002").await.unwrap().is_none());
+    assert!(route("+33199000002", None).await.is_none());
+    // Bound to a trunk, it is ours on that trunk only.
+    let trunk = TrunkSettings {
+        id: TrunkId::new("bound").unwrap(),
+        server: main.clone(),
+        endpoint: "carrier-b".to_owned(),
+        max_channels: 1,
+        max_calls_per_second: 1,
+    };
+    store.create_trunk("Bound", &trunk).await.unwrap();
+    let bound = Did {
+        trunk_id: Some(trunk.id),
+        ..did
+    };
+    store.save_did(&bound).await.unwrap();
+    assert!(route("33199000001", Some("carrier-b")).await.is_some());
+    for other in [None, Some("carrier"), Some("CARRIER-B")] {
+        assert!(route("33199000001", other).await.is_none(), "{other:?}");
+    }
+    let other = ServerName::from("other");
+    let elsewhere = store.route("+33199000001", &other, Some("carrier-b"));
+    assert!(elsewhere.await.unwrap().is_none());
     scene.database.drop_now().await.unwrap();
 }
 

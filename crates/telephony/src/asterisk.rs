@@ -10,6 +10,7 @@ mod link;
 mod session;
 mod speech;
 mod translate;
+pub mod trunks;
 
 use std::{
     collections::HashMap,

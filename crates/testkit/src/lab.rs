@@ -16,6 +16,7 @@ mod inbound;
 mod protocols;
 mod restart;
 mod transfer;
+mod trunk;
 
 pub use asterisk::Asterisk;
 pub use broadcast::broadcast;
@@ -28,3 +29,4 @@ pub use inbound::inbound;
 pub use protocols::protocols;
 pub use restart::restart_pbx;
 pub use transfer::{faults as transfer_faults, transfer};
+pub use trunk::trunk;

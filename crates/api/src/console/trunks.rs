@@ -112,6 +112,9 @@ async fn create(
         register_string: sent.register_string.unwrap_or_default(),
         dial_pattern: sent.dial_pattern.unwrap_or_else(v1::default_pattern),
         inbound_context: sent.inbound_context.unwrap_or_default(),
+        match_addresses: String::new(),
+        codecs: String::new(),
+        caller_id: String::new(),
     };
     let (status, axum::Json(Data { data, .. })) =
         v1::create(caller, State(app.clone()), Body(new)).await?;

@@ -55,7 +55,8 @@ pub(crate) struct DidSettings {
     /// Free text.
     #[serde(default)]
     pub(crate) description: String,
-    /// The trunk that it comes in through.
+    /// The trunk that it comes in through; with one, calls for the number through others hear
+    /// that it leads nowhere.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub(crate) trunk_id: Option<TrunkId>,

@@ -213,6 +213,7 @@ impl TestApp {
             devices: Arc::new(|_, device| {
                 Box::pin(std::future::ready(Some(device != "PJSIP/unplugged")))
             }),
+            trunks: None,
             system: SystemParts {
                 backups,
                 ..SystemParts::default()

@@ -79,6 +79,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/v1/trunks", ADMINISTRATOR),
     route("PATCH", "/api/v1/trunks/{id}", ADMINISTRATOR),
     route("DELETE", "/api/v1/trunks/{id}", ADMINISTRATOR),
+    route("GET", "/api/v1/trunks/{id}/status", ADMINISTRATOR),
     route("GET", "/api/v1/campaigns", SUPERVISOR),
     route("POST", "/api/v1/campaigns", ADMINISTRATOR),
     route("GET", "/api/v1/campaigns/{id}", SUPERVISOR),

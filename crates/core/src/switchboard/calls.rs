@@ -1,6 +1,6 @@
 //! Customer calls: what their channels tell, and how they end.
 
-use super::{HOLD_MS, Switchboard};
+use super::{FlowWanted, HOLD_MS, Switchboard};
 use crate::{
     call::{Call, Direction, Kind, Phase},
     campaign::{CampaignSettings, DialingMode, MachineAction},
@@ -233,8 +233,18 @@ impl Switchboard {
                 self.note_verdict(id, attempt, amd, amd_cause);
                 self.customer_arrived(now, session, id);
             }
-            SessionKind::Inbound { call, did, caller } => {
-                self.caller_arrived(now, session, server, channel, call, did, caller);
+            SessionKind::Inbound {
+                call,
+                did,
+                caller,
+                endpoint,
+            } => {
+                let wanted = FlowWanted::OfNumber {
+                    did: did.clone(),
+                    server: server.clone(),
+                    endpoint,
+                };
+                self.caller_arrived(now, session, server, channel, call, did, caller, wanted);
             }
         }
     }

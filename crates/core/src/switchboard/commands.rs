@@ -9,7 +9,7 @@ use crate::{
     agent::{Agent, AgentState, Leg, LegMode, Login, Wish},
     call::Phase,
     campaign::{CampaignSettings, CampaignState},
-    ids::{CallId, CampaignId, QueueId, UserId},
+    ids::{CallId, CampaignId, QueueId, TrunkId, UserId},
     limits::Limits,
     live::Change,
     phone::PhoneNumber,
@@ -114,6 +114,9 @@ pub enum Command {
     ContactsAdded(CampaignId),
     /// Keep to these limits from now on. What goes on beyond them ends by itself.
     Limit(Limits),
+    /// A trunk was deleted: no further line is placed through it, whatever campaigns are set to.
+    /// Calls in progress go on.
+    TrunkGone(TrunkId),
 }
 
 /// Why a request was not carried out.
@@ -302,6 +305,10 @@ impl Switchboard {
             }
             Command::Limit(limits) => {
                 self.limits = limits;
+                Ok(())
+            }
+            Command::TrunkGone(trunk) => {
+                self.forget_trunk(&trunk);
                 Ok(())
             }
             Command::ContactsAdded(campaign) => {

@@ -27,6 +27,7 @@ impl Switchboard {
         new_id: CallId,
         did: String,
         caller: Option<String>,
+        wanted: FlowWanted,
     ) {
         let id = match self.by_channel.get(&channel) {
             // The dialplan calls again after the daemon was away: the same call.
@@ -55,7 +56,7 @@ impl Switchboard {
                     call: new_id,
                     server,
                     channel,
-                    did: did.clone(),
+                    did,
                     caller,
                     at: now,
                 });
@@ -65,10 +66,7 @@ impl Switchboard {
         self.take_session(now, id, session);
         self.note_answered(now, id);
         self.set_phase(now, id, Phase::Flow);
-        self.act(Action::FindFlow {
-            call: id,
-            wanted: FlowWanted::OfNumber(did),
-        });
+        self.act(Action::FindFlow { call: id, wanted });
     }
 
     /// Lets whoever answered hear a flow.

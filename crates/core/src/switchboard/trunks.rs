@@ -47,6 +47,18 @@ impl Switchboard {
         }
     }
 
+    /// It was deleted.
+    pub(super) fn forget_trunk(&mut self, id: &TrunkId) {
+        for campaign in self.campaigns.values_mut() {
+            for settings in [&mut campaign.settings, &mut campaign.configured] {
+                settings.trunks.retain(|trunk| trunk.id != *id);
+            }
+        }
+        if self.trunks.remove(id).is_some() {
+            self.act(Action::Publish(Change::TrunkGone { id: id.clone() }));
+        }
+    }
+
     /// The first trunk of a campaign that takes a line now, within the limit of all lines. When
     /// none does only because time must pass, wakes up then. O(trunks).
     pub(super) fn choose_trunk(

@@ -134,12 +134,19 @@ fn purpose(session: &Session, shared: &Shared) -> Option<(ChannelId, SessionKind
                 call: CallId((shared.settings.new_id)()),
                 did: bounded(environment.arg(1).unwrap_or_default()),
                 caller: environment.caller_id().map(bounded),
+                endpoint: environment.channel().and_then(endpoint).map(bounded),
             },
             environment.arg(2),
         ),
         _ => return None,
     };
     Some((channel, kind, server_of(server, shared)?))
+}
+
+/// The endpoint of a channel: `PJSIP/carrier-00000001` came in through `carrier`.
+fn endpoint(channel: &str) -> Option<&str> {
+    let (endpoint, _number) = channel.strip_prefix("PJSIP/")?.rsplit_once('-')?;
+    Some(endpoint)
 }
 
 /// `AMDSTATUS` of Asterisk's AMD application.

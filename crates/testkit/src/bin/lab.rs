@@ -75,6 +75,12 @@ enum Scenario {
         #[command(flatten)]
         dialing: DialingOptions,
     },
+    /// A trunk that is added, changed and deleted over the API.
+    Trunk {
+        /// Accepted for symmetry; the output is always JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// The protocol crates, statement by statement.
     Protocols {
         /// Only the checks whose name contains this.
@@ -203,6 +209,11 @@ async fn run(launch: &Launch, asterisk: &Asterisk, scenario: Scenario) -> anyhow
             print(&report);
             Ok(verdict("failover", &report))
         }
+        Scenario::Trunk { json: _ } => {
+            let report = lab::trunk(launch.clone(), asterisk).await?;
+            print(&report);
+            Ok(verdict("trunk", &report))
+        }
         Scenario::Protocols { only, json: _ } => {
             let report = lab::protocols(asterisk, only).await?;
             print(&report);
@@ -255,6 +266,7 @@ async fn check(launch: &Launch, asterisk: &Asterisk) -> anyhow::Result<bool> {
         ("inbound", lab::inbound(launch.clone(), asterisk).await?),
         ("console", lab::console(launch.clone(), asterisk).await?),
         ("transfer", lab::transfer(launch.clone(), asterisk).await?),
+        ("trunk", lab::trunk(launch.clone(), asterisk).await?),
         (
             "broadcast",
             lab::broadcast(launch.clone(), asterisk, 12).await?,
@@ -359,6 +371,12 @@ fn verdict(scenario: &str, report: &Value) -> bool {
                 report["recordings"] == report["bridged"],
                 "not every conversation was recorded",
             );
+        }
+        "trunk" => {
+            for failed in report["failed"].as_array().into_iter().flatten() {
+                must(false, &format!("{}: {}", failed["step"], failed["why"]));
+            }
+            must(report["steps"].as_u64() > Some(0), "nothing was tried");
         }
         "broadcast" => {
             must(

@@ -228,6 +228,7 @@ host = "{host}"
 port = {port}
 username = "{user}"
 secret_file = "{secret}"
+trunks_file = "{etc}/strowger.d/daemon/trunks.conf"
 [log]
 filter = "info,strowger_telephony=debug"
 "#,
@@ -235,5 +236,6 @@ filter = "info,strowger_telephony=debug"
         speak = root.join("scripts/speak.sh").display(),
         user = asterisk.path("pbx_ami_user")?,
         secret = asterisk.path("pbx_ami_secret_file")?,
+        etc = asterisk.path("pbx_etc")?,
     ))
 }

@@ -125,7 +125,8 @@ impl Board {
             Change::Campaign(_)
             | Change::CampaignGone { .. }
             | Change::Server(_)
-            | Change::Trunk(_) => {}
+            | Change::Trunk(_)
+            | Change::TrunkGone { .. } => {}
         }
     }
 

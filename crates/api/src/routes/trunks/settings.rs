@@ -2,7 +2,12 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use strowger_core::{campaign::TrunkSettings, ids::TrunkId, telephony::ServerName};
+use strowger_core::{
+    campaign::TrunkSettings,
+    ids::TrunkId,
+    telephony::ServerName,
+    trunk_file::{self, Password},
+};
 use strowger_store::trunks::{Carrier, Trunk, TrunkAuth};
 use utoipa::ToSchema;
 
@@ -11,6 +16,7 @@ use crate::{
     problem::Problem,
     routes::users::Becomes,
     state::Shared,
+    trunk_desk::own_trunk,
 };
 
 /// Longest password of a trunk, in characters.
@@ -40,7 +46,9 @@ pub(crate) struct NewTrunk {
     #[serde(default = "default_rate")]
     #[schema(default = 10)]
     pub(crate) max_calls_per_second: u32,
-    /// Where the other end is: an address or a host name, with or without a port.
+    /// Where the other end is: addresses or host names, each with or without a port, separated by
+    /// commas. With it the endpoint is configured by Strowger, where the exchange lets it; without
+    /// it somebody configures the endpoint there.
     #[serde(default)]
     pub(crate) domain: String,
     /// What the exchange logs in with.
@@ -54,16 +62,28 @@ pub(crate) struct NewTrunk {
     #[serde(default = "default_auth")]
     #[schema(default = "ip")]
     pub(crate) auth_type: String,
-    /// Where and as whom to register, when login and domain do not say it; without the password.
+    /// Where and as whom to register, when login and domain do not say it, without the password:
+    /// `[sip:][user@]host[:port][/extension]`.
     #[serde(default)]
     pub(crate) register_string: String,
     /// The numbers that it is for, as Asterisk writes patterns.
     #[serde(default = "default_pattern")]
     #[schema(default = "_X.")]
     pub(crate) dial_pattern: String,
-    /// The context in which its calls arrive.
+    /// The context in which its calls arrive; empty for that of Strowger.
     #[serde(default)]
     pub(crate) inbound_context: String,
+    /// Addresses and networks that its calls come from besides those in `domain`, separated by
+    /// commas. Needed when `domain` is a name that leads elsewhere.
+    #[serde(default)]
+    #[schema(example = "192.0.2.0/28")]
+    pub(crate) match_addresses: String,
+    /// Codecs in order of preference, separated by commas; empty for `alaw,ulaw`.
+    #[serde(default)]
+    pub(crate) codecs: String,
+    /// The number in the From header of its calls, for a carrier that wants one of ours there.
+    #[serde(default)]
+    pub(crate) caller_id: String,
 }
 
 pub(crate) const fn default_channels() -> u32 {
@@ -123,6 +143,15 @@ pub(crate) struct TrunkChanges {
     /// The context in which its calls arrive.
     #[serde(default)]
     pub(crate) inbound_context: Option<String>,
+    /// Addresses and networks that its calls come from.
+    #[serde(default)]
+    pub(crate) match_addresses: Option<String>,
+    /// Codecs in order of preference.
+    #[serde(default)]
+    pub(crate) codecs: Option<String>,
+    /// The number in the From header of its calls.
+    #[serde(default)]
+    pub(crate) caller_id: Option<String>,
 }
 
 impl NewTrunk {
@@ -147,6 +176,9 @@ impl NewTrunk {
                 register_string: self.register_string,
                 dial_pattern: self.dial_pattern,
                 inbound_context: self.inbound_context,
+                match_addresses: self.match_addresses,
+                codecs: self.codecs,
+                caller_id: self.caller_id,
             },
             has_password: self.password.is_some(),
         };
@@ -194,11 +226,17 @@ impl TrunkChanges {
         set(&mut carrier.register_string, self.register_string);
         set(&mut carrier.dial_pattern, self.dial_pattern);
         set(&mut carrier.inbound_context, self.inbound_context);
+        set(&mut carrier.match_addresses, self.match_addresses);
+        set(&mut carrier.codecs, self.codecs);
+        set(&mut carrier.caller_id, self.caller_id);
         set(
             &mut trunk.name,
             self.name.map(|name| name.trim().to_owned()),
         );
         let password = self.password.named();
+        if let Some(password) = &password {
+            trunk.has_password = password.is_some();
+        }
         check_trunk(
             &mut check,
             &trunk,
@@ -217,34 +255,37 @@ fn auth(name: &str) -> Result<TrunkAuth, &'static str> {
 fn check_trunk(check: &mut Check, trunk: &Trunk, password: Option<&SecretString>) {
     let (settings, carrier) = (&trunk.settings, &trunk.carrier);
     check.line("name", &trunk.name, 1..=200);
-    check.name("endpoint", &settings.endpoint, 64, "_.-");
     check.range("max_channels", &settings.max_channels, &(1..=10_000));
     check.range(
         "max_calls_per_second",
         &settings.max_calls_per_second,
         &(1..=1_000),
     );
-    for (field, text, max, extra) in [
-        ("domain", &carrier.domain, 253, ".:-[]"),
-        ("login", &carrier.login, 128, "._+@-"),
-        (
-            "register_string",
-            &carrier.register_string,
-            300,
-            "._+@-:/[]?=&",
-        ),
-        ("inbound_context", &carrier.inbound_context, 80, "_-"),
-    ] {
-        if !text.is_empty() {
-            check.name(field, text, max, extra);
-        }
-    }
     check.name("dial_pattern", &carrier.dial_pattern, 100, "_.!-[]+*#");
     if holds_password(&carrier.register_string) {
         check.wrong(
             "register_string",
             "holds a password: write user@host and give the password in its own field",
         );
+    } else if carrier.is_ours() {
+        // One that stays was checked when it was set.
+        let password = password.map(|password| Password::new(password.expose_secret()));
+        for fault in trunk_file::faults(&own_trunk(trunk, password)) {
+            check.wrong(fault.field, fault.reason);
+        }
+        return;
+    }
+    check.name("endpoint", &settings.endpoint, 64, "_.-");
+    for (field, text, max, extra) in [
+        ("login", &carrier.login, 128, "._+@-"),
+        ("inbound_context", &carrier.inbound_context, 80, "_-"),
+        ("match_addresses", &carrier.match_addresses, 2_000, ".:/, "),
+        ("codecs", &carrier.codecs, 260, ", "),
+        ("caller_id", &carrier.caller_id, 16, "+"),
+    ] {
+        if !text.is_empty() {
+            check.name(field, text, max, extra);
+        }
     }
     if let Some(password) = password {
         let password = password.expose_secret();

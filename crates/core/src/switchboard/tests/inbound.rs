@@ -38,6 +38,7 @@ fn arrives(lab: &mut Lab) {
             call: call_id(),
             did: "+33123456789".to_owned(),
             caller: Some("+33639981234".to_owned()),
+            endpoint: Some("carrier".to_owned()),
         },
     });
 }
@@ -82,7 +83,8 @@ fn a_caller_runs_the_flow_of_the_number_that_they_dialed() {
     assert!(
         lab.actions
             .iter()
-            .any(|a| matches!(a, Action::FindFlow { wanted: FlowWanted::OfNumber(did), .. } if did == "+33123456789"))
+            .any(|a| matches!(a, Action::FindFlow { wanted: FlowWanted::OfNumber { did, server: at, endpoint }, .. }
+                if did == "+33123456789" && *at == server() && endpoint.as_deref() == Some("carrier")))
     );
     assert!(matches!(
         lab.told(CALLER)[..],
@@ -301,6 +303,7 @@ fn a_channel_that_we_dialed_cannot_pose_as_a_caller() {
             call: call_id(),
             did: "1".to_owned(),
             caller: None,
+            endpoint: None,
         },
     });
     assert!(matches!(lab.told(CALLER)[..], [SessionCommand::HangUp]));

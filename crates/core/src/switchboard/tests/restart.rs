@@ -186,6 +186,7 @@ fn an_agent_who_may_be_talking_gets_no_call_before_the_exchange_was_heard() {
             call: CallId(Uuid::from_u128(50)),
             did: "+33123456789".to_owned(),
             caller: None,
+            endpoint: None,
         },
     });
     lab.input(Input::FlowFound {
@@ -287,6 +288,7 @@ fn a_caller_comes_back_as_the_same_call() {
             call: CallId(Uuid::from_u128(51)),
             did: "+33123456789".to_owned(),
             caller: None,
+            endpoint: None,
         },
     });
     assert_eq!(lab.board.calls.keys().collect::<Vec<_>>(), [&id]);

@@ -506,6 +506,7 @@ fn caller_talks(lab: &mut Lab) -> (crate::ids::CallId, SessionId) {
             call,
             did: "33142278186".to_owned(),
             caller: None,
+            endpoint: None,
         },
     });
     lab.input(Input::FlowFound {

@@ -109,6 +109,20 @@ fn a_trunk_without_calls_left_this_second_leaves_the_rest_to_the_next() {
 }
 
 #[test]
+fn a_trunk_that_was_deleted_gets_no_further_line_and_keeps_those_it_has() {
+    let mut lab = with_agents(two_trunks(), 20, 2);
+    assert_eq!((through(&lab, "carrier"), through(&lab, "backup")), (2, 0));
+    lab.command(Command::TrunkGone(trunk_id("trk_1")));
+    assert!(lab.ends().is_empty(), "{:?}", lab.ends());
+    assert!(lab.actions.iter().any(|action| matches!(action,
+        Action::Publish(Change::TrunkGone { id }) if *id == trunk_id("trk_1"))));
+    for line in open(&lab) {
+        lab.fails(line, 5, 17, "BUSY");
+    }
+    assert_eq!((through(&lab, "carrier"), through(&lab, "backup")), (2, 2));
+}
+
+#[test]
 fn a_trunk_that_fails_is_rested_and_the_next_takes_its_lines() {
     let mut lab = with_agents(two_trunks(), 100, 5);
     for line in lab.dialed() {

@@ -487,6 +487,7 @@ impl World {
                 call,
                 did: "+33123456789".to_owned(),
                 caller: None,
+                endpoint: None,
             },
         });
     }
