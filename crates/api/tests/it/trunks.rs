@@ -219,6 +219,29 @@ async fn what_the_exchange_does_not_take_is_not_saved() {
 }
 
 #[tokio::test]
+async fn a_trunk_that_calls_are_transferred_through_stays() {
+    let mut app = TestApp::with(
+        |settings| settings.outside_trunk = Some("ours".to_owned()),
+        true,
+    )
+    .await;
+    let exchange = Arc::new(Exchange::default());
+    app.state.trunks = Some(exchange.clone());
+    app.router = router(app.state.clone());
+    let ours = json!({"id": "trk_ours", "name": "Ours", "endpoint": "ours", "domain": "192.0.2.1"});
+    app.post(Administrator, "/api/v1/trunks", ours).await;
+    for changes in [json!({"endpoint": "other"}), json!({"domain": ""})] {
+        let changed = patch(&app, "trk_ours", changes).await;
+        assert_eq!(changed.status, 409, "{}", changed.text);
+        assert!(changed.text.contains("transfer_trunk"), "{}", changed.text);
+    }
+    assert_eq!(delete(&app, "trk_ours").await.status, 409);
+    assert_eq!(exchange.endpoints(), ["ours"]);
+    let renamed = patch(&app, "trk_ours", json!({"name": "Same endpoint"})).await;
+    assert_eq!(renamed.status, 200, "{}", renamed.text);
+}
+
+#[tokio::test]
 async fn no_value_of_a_trunk_reaches_the_exchange_as_more_than_itself() {
     let (app, exchange) = with_exchange().await;
     for (field, value) in [
