@@ -26,9 +26,16 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// Pause before an exchange that did not take its trunks is given them again.
 const RETRY: Duration = Duration::from_mins(1);
 
+/// An exchange.
+struct Exchange {
+    link: Client,
+    /// Its trunks, when Strowger configures them.
+    trunks: Option<Arc<Trunks<Client>>>,
+}
+
 /// The exchanges, and their trunks where these are configured by Strowger.
 pub struct Desk {
-    servers: BTreeMap<ServerName, (Client, Option<Arc<Trunks<Client>>>)>,
+    servers: BTreeMap<ServerName, Exchange>,
 }
 
 impl std::fmt::Debug for Desk {
@@ -46,7 +53,8 @@ impl Desk {
             let server = config.asterisk.servers.get(&*name.0);
             let file = server.and_then(Server::trunks_file);
             let trunks = file.map(|file| Arc::new(Trunks::new(link.clone(), file.to_owned())));
-            (name.clone(), (link.clone(), trunks))
+            let link = link.clone();
+            (name.clone(), Exchange { link, trunks })
         };
         Self {
             servers: links.iter().map(with_file).collect(),
@@ -54,15 +62,15 @@ impl Desk {
     }
 
     fn trunks(&self, server: &ServerName) -> Option<Arc<Trunks<Client>>> {
-        self.servers.get(server)?.1.clone()
+        self.servers.get(server)?.trunks.clone()
     }
 
     /// Gives each exchange the trunks of the database whenever its link has come up: what a crash,
     /// a restored database or somebody's editor left otherwise is healed then. Ends with `stop`.
     pub async fn keep(self: Arc<Self>, store: Store, auth: Auth, stop: CancellationToken) {
-        let each = self.servers.iter().filter_map(|(server, (link, trunks))| {
-            let trunks = trunks.as_deref()?;
-            Some(keep(server, link, trunks, &store, &auth, &stop))
+        let each = self.servers.iter().filter_map(|(server, exchange)| {
+            let trunks = exchange.trunks.as_deref()?;
+            Some(keep(server, &exchange.link, trunks, &store, &auth, &stop))
         });
         futures_util::future::join_all(each).await;
         stop.cancelled().await;
@@ -138,7 +146,10 @@ impl TrunkDesk for Desk {
     }
 
     fn seen(&self, server: ServerName, endpoint: String) -> BoxFuture<'static, Option<Seen>> {
-        let link = self.servers.get(&server).map(|(link, _)| link.clone());
+        let link = self
+            .servers
+            .get(&server)
+            .map(|exchange| exchange.link.clone());
         Box::pin(async move {
             let link = link?;
             match timeout(ANSWER, seen(&link, &endpoint)).await {

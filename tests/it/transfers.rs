@@ -58,7 +58,9 @@ async fn bridges(centre: &Centre) -> Vec<Vec<String>> {
         }
     }
     let mut bridges: Vec<_> = bridges.into_values().collect();
-    bridges.iter_mut().for_each(|channels| channels.sort());
+    for channels in &mut bridges {
+        channels.sort();
+    }
     bridges
 }
 

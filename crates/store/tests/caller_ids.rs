@@ -336,9 +336,11 @@ async fn a_number_that_people_stop_answering_gets_a_rest() {
     database.drop_now().await.unwrap();
 }
 
-/// Ended attempts, so many of each: disposition, verdict, whether it was audited, what the agent
-/// said.
-async fn attempts(store: &Store, kinds: &[(&str, Option<&str>, bool, Option<bool>, usize)]) {
+/// Disposition, verdict, whether it was audited, what the agent said, and how many there were.
+type Attempts<'a> = (&'a str, Option<&'a str>, bool, Option<bool>, usize);
+
+/// Ended attempts.
+async fn attempts(store: &Store, kinds: &[Attempts<'_>]) {
     run(
         store,
         "INSERT INTO lists (id, campaign_id, name) VALUES ('l', 'c', 'L')",

@@ -137,7 +137,7 @@ fn tone(hertz: u32) -> Vec<u8> {
     wav.extend(b"data");
     wav.extend(bytes.to_le_bytes());
     for sample in 0..samples {
-        let high = (sample * 800 / hertz) % 2 == 0;
+        let high = (sample * 800 / hertz).is_multiple_of(2);
         wav.extend(if high { 4_000_i16 } else { -4_000 }.to_le_bytes());
     }
     wav

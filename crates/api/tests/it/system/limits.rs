@@ -13,8 +13,12 @@ const LIMITS: &str = "/api/v1/settings/limits";
 const LICENCE: &str = "/api/system/license-settings";
 const LOG_IN: &str = "/api/v1/agents/me/login";
 
-fn limits(max_agents: Value, max_lines: Value, active_until: Value) -> Value {
-    json!({"max_agents": max_agents, "max_lines": max_lines, "active_until": active_until})
+fn limits(
+    max_agents: impl Into<Option<u32>>,
+    max_lines: impl Into<Option<u32>>,
+    active_until: Option<&str>,
+) -> Value {
+    json!({"max_agents": max_agents.into(), "max_lines": max_lines.into(), "active_until": active_until})
 }
 
 async fn logs_in(app: &TestApp, role: Role) -> (u16, String) {
@@ -29,7 +33,7 @@ async fn an_agent_too_many_is_refused_with_the_reason_until_there_is_room() {
     let shown = app.get(SuperAdministrator, LIMITS).await.body;
     let free = json!({"max_agents": null, "max_lines": null, "active_until": null, "agents": 0, "lines": 0});
     assert_eq!(shown["data"], free, "nothing is limited at first");
-    let sent = limits(json!(1), Value::Null, Value::Null);
+    let sent = limits(1, None, None);
     let set = app.put(SuperAdministrator, LIMITS, sent).await;
     assert_eq!(set.status, 200, "{}", set.text);
     assert_eq!(logs_in(&app, Agent).await.0, 200);
@@ -40,7 +44,7 @@ async fn an_agent_too_many_is_refused_with_the_reason_until_there_is_room() {
     assert_eq!(shown["data"]["max_agents"], 1);
     assert_eq!(shown["data"]["agents"], 1);
 
-    let sent = limits(json!(2), Value::Null, Value::Null);
+    let sent = limits(2, None, None);
     app.put(SuperAdministrator, LIMITS, sent).await;
     assert_eq!(logs_in(&app, Role::Supervisor).await.0, 200);
     let kept = app.store.limits().await.unwrap();
@@ -56,7 +60,7 @@ async fn an_agent_too_many_is_refused_with_the_reason_until_there_is_room() {
 async fn nobody_logs_in_when_the_last_day_is_over() {
     let app = TestApp::new().await;
     // It is 20 November.
-    let sent = |day: &str| limits(Value::Null, Value::Null, json!(day));
+    let sent = |day: &str| limits(None, None, Some(day));
     app.put(SuperAdministrator, LIMITS, sent("2026-11-19"))
         .await;
     let (status, text) = logs_in(&app, Agent).await;
@@ -71,15 +75,9 @@ async fn nobody_logs_in_when_the_last_day_is_over() {
 async fn limits_that_cannot_be_are_named() {
     let app = TestApp::new().await;
     for (sent, field) in [
-        (limits(json!(0), Value::Null, Value::Null), "max_agents"),
-        (
-            limits(Value::Null, json!(1_000_001), Value::Null),
-            "max_lines",
-        ),
-        (
-            limits(Value::Null, Value::Null, json!("2026-02-30")),
-            "active_until",
-        ),
+        (limits(0, None, None), "max_agents"),
+        (limits(None, 1_000_001, None), "max_lines"),
+        (limits(None, None, Some("2026-02-30")), "active_until"),
         (json!({"max_users": 3}), "max_users"),
     ] {
         let refused = app.put(SuperAdministrator, LIMITS, sent).await;

@@ -48,8 +48,8 @@ fn waits(lab: &Lab) -> Option<WaitsFor> {
     views.next().expect("the campaign was told of")
 }
 
-fn agents(needed: u32, logged_in: u32) -> Option<WaitsFor> {
-    Some(WaitsFor::Agents { needed, logged_in })
+fn agents(needed: u32, logged_in: u32) -> WaitsFor {
+    WaitsFor::Agents { needed, logged_in }
 }
 
 // === Fewest agents ===
@@ -68,11 +68,11 @@ fn a_campaign_dials_only_while_so_many_agents_are_logged_in() {
             },
             100,
         );
-        assert_eq!(waits(&lab), agents(3, 0), "{mode:?}");
+        assert_eq!(waits(&lab), Some(agents(3, 0)), "{mode:?}");
         lab.nailed_up("ann");
         lab.nailed_up("bob");
         lab.pass(5_000);
-        assert_eq!(waits(&lab), agents(3, 2), "{mode:?}");
+        assert_eq!(waits(&lab), Some(agents(3, 2)), "{mode:?}");
         assert!(lab.dialed().is_empty(), "{mode:?}");
         // At work, if not ready.
         let session = lab.unique();
@@ -91,7 +91,7 @@ fn a_campaign_dials_only_while_so_many_agents_are_logged_in() {
         }
         lab.pass(60_000);
         assert_eq!(lab.dialed().len(), dialed, "{mode:?}");
-        assert_eq!(waits(&lab), agents(3, 2), "{mode:?}");
+        assert_eq!(waits(&lab), Some(agents(3, 2)), "{mode:?}");
     }
 }
 
@@ -125,7 +125,7 @@ fn who_is_put_to_work_for_a_campaign_counts_for_it() {
         campaign: campaign_id(CAMPAIGN),
         agents: one,
     });
-    assert_eq!(waits(&lab), agents(2, 1));
+    assert_eq!(waits(&lab), Some(agents(2, 1)));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn agents_at_another_exchange_do_not_count() {
     away.server = "elsewhere".into();
     lab.log_in_as(away);
     assert!(lab.dialed().is_empty());
-    assert_eq!(waits(&lab), agents(2, 1));
+    assert_eq!(waits(&lab), Some(agents(2, 1)));
 }
 
 #[test]
