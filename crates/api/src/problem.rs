@@ -280,6 +280,7 @@ impl From<strowger_store::Error> for Problem {
             )),
             Error::Missing { what } => Self::field("", format!("{what} does not exist")),
             Error::Stale => Self::conflict("the campaign is run by another node"),
+            _ if error.is_nul() => Self::field("", "a text holds the character NUL: leave it out"),
             _ if error.is_transient() => {
                 tracing::warn!(%error, "The database does not answer");
                 Self::unavailable(

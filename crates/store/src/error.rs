@@ -54,6 +54,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// A text could not be kept for a character in it: PostgreSQL keeps no NUL, neither in text
+    /// (`character_not_in_repertoire`) nor in JSON (`untranslatable_character`).
+    pub fn is_nul(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        matches!(error.code().as_deref(), Some("22021" | "22P05"))
+    }
+
     /// Trying again may succeed. Only what the statement itself is to blame for is final: a
     /// database that fails over, restarts or is read-only for a moment answers in many ways,
     /// and a write must outlive all of them.

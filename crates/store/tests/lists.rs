@@ -30,7 +30,7 @@ use strowger_store::{
     hopper::{Filled, Taken, put_back, take},
     lists::List,
     qualifications::Qualification,
-    qualify::NotQualified,
+    qualify::{ContactOutcome, NotQualified},
     recycle::Recycle,
 };
 use strowger_testkit::database::{TestDatabase, fresh};
@@ -695,6 +695,48 @@ async fn callbacks_that_are_due_come_first_and_personal_ones_only_to_their_agent
             .unwrap()
     );
     assert_eq!(scene.status("a1").await, "called");
+    scene.database.drop_now().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_agent_says_waits_for_the_end_of_the_call_and_does_not_block_it() {
+    let scene = scene().await;
+    scene.add(None, &[contact("a0", &[&paris(0)])]).await;
+    let sale = scene.qualification("sale", |_| {}).await;
+    scene.fill(1).await;
+    let taken = scene.take(&[], 1).await;
+    let attempt = scene.claim(&taken[0], Some("ada")).await;
+    // The end of the call, between its two steps.
+    let mut end = scene.store().pool().begin().await.unwrap();
+    sqlx::query("UPDATE attempts SET disposition = 'answered-human', ended_at = now() WHERE id = $1")
+        .bind(attempt.0)
+        .execute(&mut *end)
+        .await
+        .unwrap();
+    let outcome = ContactOutcome {
+        contact: taken[0].contact.clone(),
+        qualification: sale,
+        relaunch_at: None,
+        by: user("ada"),
+    };
+    let said = scene.store().qualify_contact(&outcome, scene.now);
+    let ended = async {
+        let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted
+                AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database()))";
+        while !sqlx::query_scalar::<_, bool>(waits)
+            .fetch_one(scene.store().pool())
+            .await
+            .unwrap()
+        {}
+        sqlx::query("SELECT FROM contacts WHERE id = $1 FOR UPDATE")
+            .bind("a0")
+            .execute(&mut *end)
+            .await
+            .unwrap();
+        end.commit().await.unwrap();
+    };
+    let (said, ()) = tokio::join!(said, ended);
+    said.unwrap();
     scene.database.drop_now().await.unwrap();
 }
 

@@ -118,10 +118,10 @@ impl TrunkView {
 }
 
 /// How a trunk is doing at its exchange.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct TrunkStatus {
-    /// The exchange has the endpoint.
-    configured: bool,
+    /// The exchange has the endpoint; null when the exchange cannot be asked now.
+    configured: Option<bool>,
     /// The other end answers; null when the exchange does not know.
     reachable: Option<bool>,
     /// The state of its registration in Asterisk's words, such as Registered or Rejected; null
@@ -318,9 +318,8 @@ pub(crate) async fn delete(
 #[utoipa::path(
     get, path = "/api/v1/trunks/{id}/status", tag = "trunks", params(("id" = String, Path)),
     responses(
-        (status = 200, description = "What the exchange says", body = Data<TrunkStatus>),
+        (status = 200, description = "What the exchange says; all null when it cannot be asked now", body = Data<TrunkStatus>),
         (status = 404, description = "No such trunk", body = ProblemBody),
-        (status = 503, description = "The exchange cannot be asked now", body = ProblemBody),
     )
 )]
 pub(crate) async fn status(
@@ -330,17 +329,17 @@ pub(crate) async fn status(
 ) -> Result<Json<Data<TrunkStatus>>, Problem> {
     let trunk = app.api.store.trunk(&id).await?;
     let settings = trunk.ok_or_else(|| no_such(&id))?.settings;
-    let unheard = || {
-        let why = format!("the exchange {} cannot be asked now", settings.server);
-        Problem::unavailable("exchange-down", why, 5)
+    let seen = match app.api.trunks.as_deref() {
+        Some(desk) => desk.seen(settings.server, settings.endpoint).await,
+        None => None,
     };
-    let desk = app.api.trunks.as_deref().ok_or_else(unheard)?;
-    let seen = desk.seen(settings.server.clone(), settings.endpoint.clone());
-    let seen = seen.await.ok_or_else(unheard)?;
-    Ok(Data::of(TrunkStatus {
-        configured: seen.configured,
-        reachable: seen.reachable,
-        registration: seen.registration,
+    Ok(Data::of(match seen {
+        Some(seen) => TrunkStatus {
+            configured: Some(seen.configured),
+            reachable: seen.reachable,
+            registration: seen.registration,
+        },
+        None => TrunkStatus::default(),
     }))
 }
 

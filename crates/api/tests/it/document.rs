@@ -162,6 +162,22 @@ async fn bodies_are_bounded_and_what_is_wrong_is_said() {
 }
 
 #[tokio::test]
+async fn a_nul_in_a_text_is_said_to_be_wrong_wherever_it_is() {
+    let app = TestApp::new().await;
+    let texts = json!({"event_ids": ["a\0b"]});
+    let deleted = app
+        .post(Role::Supervisor, "/api/v1/planning-events/delete", texts)
+        .await;
+    let listed = app
+        .get(Role::SuperAdministrator, "/api/v1/audit-log?actor_id=a%00b")
+        .await;
+    for answer in [deleted, listed] {
+        assert_eq!(answer.status, 422, "{}", answer.text);
+        assert!(answer.text.contains("NUL"), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
 async fn every_answer_has_an_id_and_security_headers() {
     let app = TestApp::new().await;
     for path in ["/", "/health", "/api/v1/agents", "/nothing"] {

@@ -158,6 +158,17 @@ async fn a_trunk_that_is_saved_is_given_to_its_exchange_and_taken_from_it() {
 }
 
 #[tokio::test]
+async fn how_a_trunk_is_doing_is_not_known_while_its_exchange_is_away() {
+    let app = TestApp::new().await.with_campaign().await;
+    let path = "/api/v1/trunks/trk_1/status";
+    let status = app.get(Administrator, path).await;
+    assert_eq!(
+        status.body["data"],
+        json!({"configured": null, "reachable": null, "registration": null})
+    );
+}
+
+#[tokio::test]
 async fn what_the_exchange_does_not_take_is_not_saved() {
     let (app, exchange) = with_exchange().await;
     let ours = json!({"id": "trk_ours", "name": "Ours", "endpoint": "ours", "domain": "192.0.2.1"});

@@ -50,6 +50,14 @@ impl Store {
     ) -> Result<(QualificationId, CampaignId), NotQualified> {
         let contact = outcome.contact.as_str();
         let mut tx = self.pool.begin().await?;
+        // Attempt before contact, as the end of a call locks them: the other way round, one that
+        // ends at this moment and this would wait for each other.
+        sqlx::query!(
+            "SELECT id FROM attempts WHERE contact_id = $1 ORDER BY created_at DESC LIMIT 1 FOR UPDATE",
+            contact
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
         let row = sqlx::query!(
             "SELECT c.campaign_id, c.locked_by, c.locked_until, m.unreachable_limit, m.qualification_group_id
              FROM contacts c JOIN campaigns m ON m.id = c.campaign_id WHERE c.id = $1 FOR UPDATE OF c",
