@@ -708,11 +708,13 @@ async fn what_an_agent_says_waits_for_the_end_of_the_call_and_does_not_block_it(
     let attempt = scene.claim(&taken[0], Some("ada")).await;
     // The end of the call, between its two steps.
     let mut end = scene.store().pool().begin().await.unwrap();
-    sqlx::query("UPDATE attempts SET disposition = 'answered-human', ended_at = now() WHERE id = $1")
-        .bind(attempt.0)
-        .execute(&mut *end)
-        .await
-        .unwrap();
+    sqlx::query(
+        "UPDATE attempts SET disposition = 'answered-human', ended_at = now() WHERE id = $1",
+    )
+    .bind(attempt.0)
+    .execute(&mut *end)
+    .await
+    .unwrap();
     let outcome = ContactOutcome {
         contact: taken[0].contact.clone(),
         qualification: sale,
