@@ -136,7 +136,7 @@ impl Scene<'_> {
         let to_outside = self.bridged_with(&talk, "carrier").await?;
         self.hang_up(&talk).await?;
 
-        self.end_wrap_ups().await;
+        self.end_wrap_ups().await?;
         let back = self.talk().await?;
         self.hand_on(&back, back.agent, json!({ "number": BUSY }))
             .await?;
@@ -146,7 +146,7 @@ impl Scene<'_> {
 
         let stop = format!("/api/v1/campaigns/{}/stop", self.floor.campaign);
         self.floor.admin.post(&stop, json!({})).await?;
-        self.end_wrap_ups().await;
+        self.end_wrap_ups().await?;
         self.floor.wait_for_agents(2).await?;
         let record = format!("/api/v1/calls/{}/transfers", talk.call);
         Ok(json!({
@@ -260,13 +260,32 @@ impl Scene<'_> {
         bail!("the customer is still there")
     }
 
-    async fn end_wrap_ups(&self) {
-        // The state of the agents follows the hang-up a moment later.
-        sleep(Duration::from_secs(1)).await;
-        for agent in &self.floor.agents {
-            // Whoever did not talk has no wrap-up to end.
-            let _ = agent.post("/api/v1/agents/me/wrap-up/end", json!({})).await;
+    /// Ends the wrap-up of whoever talked. Their states follow the hang-up a moment later.
+    async fn end_wrap_ups(&self) -> anyhow::Result<()> {
+        for (id, agent) in self.ids.iter().zip(&self.floor.agents) {
+            let deadline = Instant::now() + WITHIN;
+            let busy = ["reserved", "ringing", "on-call"];
+            while busy.contains(&self.state(id).await?.as_str()) {
+                if Instant::now() > deadline {
+                    bail!("the agent {id} still talks");
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+            if self.state(id).await? == "wrap-up" {
+                let end = "/api/v1/agents/me/wrap-up/end";
+                agent.post(end, json!({})).await?;
+            }
         }
+        Ok(())
+    }
+
+    async fn state(&self, agent: &str) -> anyhow::Result<String> {
+        let agents = self.floor.admin.get("/api/v1/agents").await?;
+        let agents = agents.get("data").unwrap_or(&agents).as_array();
+        let mut found = agents.into_iter().flatten();
+        let found = found.find(|one| one["id"] == json!(agent));
+        let state = found.and_then(|one| one["state"].as_str());
+        Ok(state.context("an agent is not logged in")?.to_owned())
     }
 }
 
